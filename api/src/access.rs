@@ -1,0 +1,305 @@
+//! Who calls, and whether he may: the rule of every operation stands in the router's table, and is checked here before its handler.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use datagenie_common::{
+    cache::CacheKey,
+    crypto::tokens::{self, PresentedToken},
+    ids::{ApiKeyId, ConnectionId, SessionId, UserId},
+    model::users::Role,
+    store::{
+        api_keys::{self, ActiveKey},
+        connections::Viewer,
+        sessions::{self, Session},
+    },
+    word_enum,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    error::{ApiError, Code, Result},
+};
+
+word_enum! {
+    /// What an API key may do.
+    pub enum Scope {
+        /// Look at what its owner may see.
+        Read = "read",
+        /// Ask questions.
+        Ask = "ask",
+        /// Change its owner's things: keys, connections.
+        Manage = "manage",
+        /// What only admins do.
+        Admin = "admin",
+    }
+}
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever is signed in; a key needs this scope.
+    SignedIn(Scope),
+    /// Users and admins, not viewers; a key needs this scope.
+    User(Scope),
+    /// Admins; a key needs this scope.
+    Admin(Scope),
+}
+
+impl Access {
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Public => None,
+            Self::SignedIn(scope) | Self::User(scope) | Self::Admin(scope) => Some(scope),
+        }
+    }
+
+    fn takes(self, role: Role) -> bool {
+        match self {
+            Self::Public | Self::SignedIn(_) => true,
+            Self::User(_) => matches!(role, Role::User | Role::Admin),
+            Self::Admin(_) => role == Role::Admin,
+        }
+    }
+}
+
+/// How the caller signed in.
+#[derive(Clone, Debug)]
+pub enum Via {
+    /// By a login session.
+    Session(SessionId),
+    /// By an API key.
+    ApiKey {
+        /// Which.
+        id: ApiKeyId,
+        /// What it may do.
+        scopes: Vec<String>,
+        /// The connections it may use; none: all of its owner's.
+        connections: Option<Vec<ConnectionId>>,
+    },
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub user_id: UserId,
+    /// His role now.
+    pub role: Role,
+    /// How he signed in.
+    pub via: Via,
+}
+
+impl Caller {
+    /// Whether he is an admin.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// As the one who looks at connections.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        Viewer { user_id: self.user_id, is_admin: self.is_admin() }
+    }
+
+    /// Whether his key, if he came by one, may use this connection.
+    #[must_use]
+    pub fn may_use(&self, connection: ConnectionId) -> bool {
+        match &self.via {
+            Via::ApiKey { connections: Some(allowed), .. } => allowed.contains(&connection),
+            Via::ApiKey { connections: None, .. } | Via::Session(_) => true,
+        }
+    }
+
+    /// Whether he came by a key without this scope.
+    #[must_use]
+    pub fn lacks(&self, scope: Scope) -> bool {
+        matches!(&self.via, Via::ApiKey { scopes, .. } if !scopes.iter().any(|held| held == scope.as_str()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::new(Code::Unauthenticated, "sign in, or send an API key"))
+    }
+}
+
+/// Lets a request through to its handler if its operation's rule allows the caller.
+pub async fn check(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
+    if access != Access::Public {
+        match permit(&app, access, request.method(), request.headers()).await {
+            Ok(caller) => {
+                tracing::Span::current().record("user_id", tracing::field::display(caller.user_id));
+                request.extensions_mut().insert(caller);
+            }
+            Err(error) => return error.into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+async fn permit(app: &App, access: Access, method: &Method, headers: &HeaderMap) -> Result<Caller> {
+    let caller = identify(app, method, headers).await?;
+    if let Some(scope) = access.scope()
+        && caller.lacks(scope)
+    {
+        return Err(ApiError::new(Code::PermissionDenied, format!("this API key lacks the scope `{scope}`")));
+    }
+    if !access.takes(caller.role) {
+        return Err(ApiError::new(Code::PermissionDenied, format!("the role `{}` may not do this", caller.role)));
+    }
+    Ok(caller)
+}
+
+/// The name of the session cookie.
+pub const COOKIE: &str = "datagenie_session";
+/// The prefix of the WebSocket subprotocol that carries a token.
+pub const PROTOCOL_PREFIX: &str = "bearer.";
+
+/// Finds out who calls: by `Authorization: Bearer`, by a WebSocket's `bearer.TOKEN` subprotocol, or by the session cookie of a
+/// page of our own.
+///
+/// # Errors
+/// [`Code::Unauthenticated`], and what the store says.
+pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result<Caller> {
+    let token = match bearer(headers)? {
+        Some(token) => token.to_owned(),
+        None => match subprotocol(headers) {
+            Some(token) => token.to_owned(),
+            None => {
+                let token = cookie(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated, "sign in, or send an API key"))?;
+                own_page(method, headers)?;
+                token.to_owned()
+            }
+        },
+    };
+    let refused = || ApiError::new(Code::Unauthenticated, "the token is not valid, or no longer");
+    match tokens::parse(&token).ok_or_else(refused)? {
+        PresentedToken::Session { id, hash } => {
+            let session =
+                find_session(app, id).await?.filter(|session| tokens::same_hash(&session.token_hash, &hash)).ok_or_else(refused)?;
+            Ok(Caller { user_id: session.user_id, role: session.role, via: Via::Session(id) })
+        }
+        PresentedToken::ApiKey { prefix, hash } => {
+            let key = app.keys.find(app, prefix).await?.filter(|key| tokens::same_hash(&key.key_hash, &hash)).ok_or_else(refused)?;
+            let via = Via::ApiKey { id: key.id, scopes: key.scopes, connections: key.connections };
+            Ok(Caller { user_id: key.user_id, role: key.role, via })
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let scheme_and_token = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match scheme_and_token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(ApiError::new(Code::Unauthenticated, "the Authorization header must be `Bearer TOKEN`")),
+    }
+}
+
+fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').find_map(|protocol| protocol.trim().strip_prefix(PROTOCOL_PREFIX))
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+// A cookie is sent by the browser, whoever made the page: what changes something, or opens a socket, must come from our own origin.
+fn own_page(method: &Method, headers: &HeaderMap) -> Result<()> {
+    let opens_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    if (method == Method::GET || method == Method::HEAD) && !opens_socket {
+        return Ok(());
+    }
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let origin_host = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    match (origin_host, text(header::HOST)) {
+        (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
+        _ => Err(ApiError::new(Code::PermissionDenied, "with a session cookie, this must come from a page of the service itself")),
+    }
+}
+
+/// A session as cached: trusted for a second, then looked up again, so that a revocation holds everywhere within that.
+#[derive(Serialize, Deserialize)]
+struct CachedSession {
+    session: Session,
+    verified_at: DateTime<Utc>,
+}
+
+const TRUSTED: Duration = Duration::from_secs(1);
+
+async fn find_session(app: &App, id: SessionId) -> Result<Option<Session>> {
+    let key = CacheKey::Session { session: id };
+    let now = app.clock.now();
+    if let Some(cached) = app.cache.get_json::<CachedSession>(&key).await
+        && (now - cached.verified_at).to_std().is_ok_and(|age| age < TRUSTED)
+        && cached.session.expires_at > now
+    {
+        return Ok(Some(cached.session));
+    }
+    match sessions::find(&app.pool, id).await? {
+        Some(session) => {
+            app.cache.set_json(&key, &CachedSession { session: session.clone(), verified_at: now }).await;
+            Ok(Some(session))
+        }
+        None => {
+            app.cache.delete(&key).await;
+            Ok(None)
+        }
+    }
+}
+
+/// API keys that were looked up within the last second: programs send many requests with one key. Bounded.
+#[derive(Default)]
+pub struct KeysInUse {
+    held: Mutex<HashMap<String, (Instant, ActiveKey)>>,
+}
+
+const KEYS_HELD: usize = 10_000;
+
+impl KeysInUse {
+    async fn find(&self, app: &App, prefix: &str) -> Result<Option<ActiveKey>> {
+        if let Some((looked, key)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(prefix)
+            && looked.elapsed() < TRUSTED
+        {
+            return Ok(Some(key.clone()));
+        }
+        let found = api_keys::find_active(&app.pool, prefix).await?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= KEYS_HELD {
+            held.clear();
+        }
+        match &found {
+            Some(key) => held.insert(prefix.to_owned(), (Instant::now(), key.clone())),
+            None => held.remove(prefix),
+        };
+        Ok(found)
+    }
+
+    /// Forgets a key that was revoked here.
+    pub fn forget(&self, id: ApiKeyId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, key)| key.id != id);
+    }
+}

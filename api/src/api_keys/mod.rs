@@ -1,0 +1,46 @@
+//! API keys of the caller.
+
+pub mod create;
+pub mod list;
+pub mod revoke;
+
+use chrono::{DateTime, Utc};
+use datagenie_common::store::api_keys::ApiKey;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A key as shown: never the key itself.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ApiKeyView {
+    /// Its id.
+    pub id: Uuid,
+    /// What its owner calls it.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// `read`, `ask`, `manage`, `admin`.
+    pub scopes: Vec<String>,
+    /// The connections it may use; null: all of its owner's.
+    pub connections: Option<Vec<Uuid>>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id.0,
+            name: key.name,
+            prefix: key.prefix,
+            scopes: key.scopes,
+            connections: key.connections,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            created_at: key.created_at,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `POST /v1/connections`.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use datagenie_common::{
+    ids::ConnectionId,
+    jobs::JobKind,
+    model::connections::DbType,
+    store::{
+        audit::{self, Entry},
+        connections::{self, NewConnection},
+        idempotency::{self, Earlier},
+        ledger::intake,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use super::{ConnectionView, check_max_connections, look_job, read_config, seal};
+use crate::{
+    access::Caller,
+    app::App,
+    error::{ApiError, Code, Result},
+    extract::Json,
+    frame::Framed,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(create_connection)
+}
+
+/// What is to be registered.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewConnectionRequest {
+    /// 1 to 100 characters; unique.
+    name: String,
+    /// At most 200 characters; the name if not given.
+    display_name: Option<String>,
+    /// What it holds.
+    description: Option<String>,
+    /// `postgresql`, `mysql` or `sqlite`.
+    #[schema(value_type = String)]
+    db_type: DbType,
+    /// `{host, port, database, username, password, ssl_mode?}` or, for SQLite, `{database: "/path/file.sqlite"}`; never returned.
+    #[schema(value_type = Object)]
+    config: Value,
+    /// Sessions on it at once over the whole fleet, 1 to 1000; 10 if not given.
+    max_connections: Option<i32>,
+    /// Take a role that could write; it stays marked.
+    #[serde(default)]
+    allow_writable_role: bool,
+}
+
+/// Registers a database.
+///
+/// Answers at once, in state `probing`: a job looks whether it answers, whether its role can only read, and what it holds, and makes
+/// it `ready`, `refused` or `unreachable`.
+#[utoipa::path(
+    post, path = "/v1/connections", tag = "connections", request_body = NewConnectionRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same connection")),
+    responses((status = 201, description = "Registered, being looked at", body = ConnectionView))
+)]
+async fn create_connection(State(app): State<App>, framed: Framed, caller: Caller, body: Json<NewConnectionRequest>) -> Result<Response> {
+    let new = body.value;
+    let name = new.name.trim();
+    if !(1..=100).contains(&name.chars().count()) {
+        return Err(ApiError::field("name", "must have 1 to 100 characters"));
+    }
+    let display_name = new.display_name.as_deref().unwrap_or(name);
+    if !(1..=200).contains(&display_name.chars().count()) {
+        return Err(ApiError::field("display_name", "must have 1 to 200 characters"));
+    }
+    check_max_connections(new.max_connections)?;
+    let id = ConnectionId::new();
+    let config = seal(&app.keyring, id, &read_config(new.db_type, new.config)?)?;
+
+    let mut tx = app.pool.begin().await?;
+    if let Some(key) = &body.idempotency.0 {
+        match idempotency::take(&mut tx, caller.user_id, key, id.0).await? {
+            Some(Earlier::Same(earlier)) => {
+                tx.rollback().await?;
+                let earlier = connections::find(&app.pool, caller.viewer(), ConnectionId(earlier)).await?;
+                return created(earlier.ok_or_else(|| ApiError::not_found("connection"))?.into());
+            }
+            Some(Earlier::Different) => {
+                return Err(ApiError::new(Code::IdempotencyKeyReused, "use a new Idempotency-Key for another request"));
+            }
+            None => {}
+        }
+    }
+    let row = NewConnection {
+        id,
+        name,
+        display_name,
+        description: new.description.as_deref(),
+        db_type: new.db_type,
+        config: &config,
+        max_connections: new.max_connections.unwrap_or(10),
+        allow_writable_role: new.allow_writable_role,
+    };
+    let connection = connections::insert(&mut tx, caller.user_id, &row).await.map_err(|error| {
+        if error.is_constraint("database_connections_name_key") {
+            ApiError::new(Code::NameTaken, format!("there is a connection named `{name}` already"))
+        } else {
+            error.into()
+        }
+    })?;
+    let job = look_job(&app, &framed, caller.user_id, id, JobKind::ProbeConnection);
+    intake::insert(&mut tx, &job).await?;
+    let entry = Entry {
+        user_id: Some(caller.user_id),
+        action: "connection.created",
+        resource_type: "connection",
+        resource_id: Some(id.to_string()),
+        success: true,
+        details: json!({ "name": name, "db_type": new.db_type, "allow_writable_role": new.allow_writable_role }),
+    };
+    audit::insert(&mut tx, &framed.origin, entry).await?;
+    tx.commit().await?;
+    app.ring(vec![job.ring()]);
+    created(connection.into())
+}
+
+fn created(connection: ConnectionView) -> Result<Response> {
+    let location = HeaderValue::from_str(&format!("/v1/connections/{}", connection.id)).map_err(|error| ApiError::internal(&error))?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(connection)).into_response())
+}

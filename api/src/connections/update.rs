@@ -1,0 +1,104 @@
+//! `PATCH /v1/connections/{id}`.
+
+use axum::extract::State;
+use datagenie_common::{
+    ids::ConnectionId,
+    jobs::JobKind,
+    store::{
+        audit::{self, Entry},
+        connections::{self, ConnectionChange},
+        ledger::intake,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use super::{ConnectionView, check_max_connections, get::seen, look_job, read_config, seal};
+use crate::{
+    access::Caller,
+    app::App,
+    error::{ApiError, Result},
+    extract::{Id, Json},
+    frame::Framed,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(update_connection)
+}
+
+/// What is to change; what is not given stays.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ConnectionPatch {
+    /// At most 200 characters.
+    display_name: Option<String>,
+    /// What it holds.
+    description: Option<String>,
+    /// A whole new configuration; the connection is looked at anew.
+    #[schema(value_type = Option<Object>)]
+    config: Option<Value>,
+    /// 1 to 1000.
+    max_connections: Option<i32>,
+    /// Whether questions may be asked of it.
+    is_active: Option<bool>,
+    /// Take a role that could write; the connection is looked at anew.
+    allow_writable_role: Option<bool>,
+}
+
+/// Changes a connection.
+#[utoipa::path(
+    patch, path = "/v1/connections/{id}", tag = "connections", request_body = ConnectionPatch, params(("id" = uuid::Uuid, Path, description = "The connection")),
+    responses((status = 200, description = "The connection", body = ConnectionView))
+)]
+async fn update_connection(
+    State(app): State<App>,
+    framed: Framed,
+    caller: Caller,
+    Id(id): Id,
+    body: Json<ConnectionPatch>,
+) -> Result<axum::Json<ConnectionView>> {
+    let (id, patch) = (ConnectionId(id), body.value);
+    let known = seen(&app, &caller, id).await?;
+    if patch.display_name.as_ref().is_some_and(|name| !(1..=200).contains(&name.chars().count())) {
+        return Err(ApiError::field("display_name", "must have 1 to 200 characters"));
+    }
+    check_max_connections(patch.max_connections)?;
+    let config = match patch.config {
+        Some(config) => Some(seal(&app.keyring, id, &read_config(known.db_type, config)?)?),
+        None => None,
+    };
+    let change = ConnectionChange {
+        display_name: patch.display_name,
+        description: patch.description,
+        config,
+        max_connections: patch.max_connections,
+        is_active: patch.is_active,
+        allow_writable_role: patch.allow_writable_role,
+    };
+    let mut tx = app.pool.begin().await?;
+    let connection = connections::update(&mut tx, id, &change).await?.ok_or_else(|| ApiError::not_found("connection"))?;
+    let mut rings = Vec::new();
+    if change.needs_probe() {
+        let job = look_job(&app, &framed, caller.user_id, id, JobKind::ProbeConnection);
+        intake::insert(&mut tx, &job).await?;
+        rings.push(job.ring());
+    }
+    let details = json!({
+        "config": change.config.is_some(), "max_connections": change.max_connections, "is_active": change.is_active,
+        "allow_writable_role": change.allow_writable_role,
+    });
+    let entry = Entry {
+        user_id: Some(caller.user_id),
+        action: "connection.updated",
+        resource_type: "connection",
+        resource_id: Some(id.to_string()),
+        success: true,
+        details,
+    };
+    audit::insert(&mut tx, &framed.origin, entry).await?;
+    tx.commit().await?;
+    app.ring(rings);
+    Ok(axum::Json(connection.into()))
+}

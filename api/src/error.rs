@@ -1,0 +1,242 @@
+//! The only place that makes `application/problem+json` (RFC 9457). One table says what each code means to a client.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use datagenie_common::{ids::RequestId, store::StoreError};
+use serde::Serialize;
+
+tokio::task_local! {
+    /// The request that is being answered.
+    pub static REQUEST_ID: RequestId;
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $title:literal, $retryable:literal;)+) => {
+        /// Why a request was not done: the contract's `code`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name),+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The word sent.
+            #[must_use]
+            pub fn as_str(self) -> &'static str { match self { $(Self::$name => $word),+ } }
+
+            /// The HTTP status.
+            #[must_use]
+            pub fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status),+ } }
+
+            fn title(self) -> &'static str { match self { $(Self::$name => $title),+ } }
+
+            fn retryable(self) -> bool { match self { $(Self::$name => $retryable),+ } }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON.
+    InvalidJson = "invalid_json", BAD_REQUEST, "The body is not valid JSON", false;
+    /// No token, or none that is valid.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "Sign in first", false;
+    /// User name and password do not match.
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "User name or password is wrong", false;
+    /// Signed in, and not allowed.
+    PermissionDenied = "permission_denied", FORBIDDEN, "You may not do this", false;
+    /// There is none, or it is not the caller's.
+    NotFound = "not_found", NOT_FOUND, "There is no such resource", false;
+    /// Another method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The resource does not know this method", false;
+    /// A unique name is taken.
+    NameTaken = "name_taken", CONFLICT, "The name is taken", false;
+    /// Over before it could be stopped.
+    AlreadyEnded = "already_ended", CONFLICT, "It has already ended", false;
+    /// Only dead jobs are replayed.
+    NotDead = "not_dead", CONFLICT, "Only a dead job can be retried", false;
+    /// It has no answer (yet).
+    NotAnswered = "not_answered", CONFLICT, "There is no answer", false;
+    /// The connection can't be used as it stands.
+    ConnectionNotReady = "connection_not_ready", CONFLICT, "The connection can't be used", false;
+    /// The first request with the same key is not committed yet.
+    InProgress = "in_progress", CONFLICT, "The first request with this Idempotency-Key is still being taken in", true;
+    /// Past its keeping time.
+    Gone = "gone", GONE, "It was kept for its time and is gone", false;
+    /// The body is longer than allowed.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", false;
+    /// The body is of another type.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send application/json", false;
+    /// A value is missing or out of bounds.
+    InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "A value is missing or can't be taken", false;
+    /// The contract has it, this version does not serve it yet.
+    NotServedYet = "not_served_yet", UNPROCESSABLE_ENTITY, "This version does not serve that yet", false;
+    /// The key belongs to another request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for another request", false;
+    /// Too much at once.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests", true;
+    /// A fault of ours.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side", true;
+    /// Something that the service needs is away.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service can't do this right now", true;
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Its name, dotted for nested ones.
+    pub field: String,
+    /// What is wrong and what is expected.
+    pub message: String,
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A URI that names the kind of problem.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The kind, in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong this time, and what to do.
+    pub detail: String,
+    /// The kind, for programs.
+    pub code: String,
+    /// As in `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// What is wrong with which field.
+    pub errors: Vec<FieldError>,
+}
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// What kind.
+    pub code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+}
+
+/// What handlers return.
+pub type Result<T> = std::result::Result<T, ApiError>;
+
+impl ApiError {
+    /// An error of this kind, with what went wrong this time.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    /// Unknown or not the caller's: the same answer.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}, or it is not yours"))
+    }
+
+    /// One field can't be taken.
+    #[must_use]
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// Several fields can't be taken.
+    #[must_use]
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ");
+        Self { code: Code::InvalidRequest, detail, errors, retry_after: None }
+    }
+
+    /// The contract has this field, this version does not serve it yet.
+    #[must_use]
+    pub fn not_served_yet(field: &str) -> Self {
+        let message = "is not served by this version; leave it out".to_owned();
+        let mut error = Self::fields(vec![FieldError { field: field.to_owned(), message }]);
+        error.code = Code::NotServedYet;
+        error
+    }
+
+    /// A fault of ours: the detail goes to the log, not to the client.
+    #[must_use]
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed by a fault of ours");
+        Self::new(Code::Internal, "the request was not done; the log of the service says why, by the request_id")
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable(_) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the system database did not answer");
+                Self::new(Code::Unavailable, "the service's database does not answer; nothing was changed, or it is not known")
+                    .retry_after(Duration::from_secs(1))
+            }
+            StoreError::Locked => {
+                Self::new(Code::InProgress, "another request is at the same resource; try again").retry_after(Duration::from_secs(1))
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let problem = Problem {
+            problem_type: format!("urn:datagenie:problem:{}", self.code.as_str()),
+            title: self.code.title().to_owned(),
+            status: status.as_u16(),
+            detail: self.detail,
+            code: self.code.as_str().to_owned(),
+            request_id: REQUEST_ID.try_with(ToString::to_string).ok(),
+            retryable: self.code.retryable(),
+            errors: self.errors,
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_words_of_their_own_and_only_errors() {
+        let mut words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| code.status().as_u16() >= 400));
+    }
+}

@@ -1,0 +1,91 @@
+//! JSON bodies, and the `Idempotency-Key` that goes with them.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::{HeaderMap, header},
+};
+use datagenie_common::store::idempotency::IdempotencyKey;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, error::Category};
+use sha2::{Digest, Sha256};
+
+use crate::error::{ApiError, Code, Result};
+
+/// A JSON body. Unknown fields are errors where the type says so: a field that is not served is never ignored.
+pub struct Json<T> {
+    /// The body.
+    pub value: T,
+    /// The caller's key, with the hash of method, path and body.
+    pub idempotency: Idempotency,
+}
+
+/// The caller's `Idempotency-Key`, if he sent one.
+#[derive(Clone, Debug, Default)]
+pub struct Idempotency(pub Option<IdempotencyKey>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        check_type(request.headers())?;
+        let key = key(request.headers())?;
+        let mut hash = Sha256::new();
+        hash.update(request.method().as_str());
+        hash.update([0]);
+        hash.update(request.uri().path());
+        hash.update([0]);
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
+                ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
+            }
+            _ => ApiError::new(Code::InvalidJson, "the body could not be read to its end"),
+        })?;
+        hash.update(&bytes);
+        let value = parse(&bytes)?;
+        let idempotency = Idempotency(key.map(|key| IdempotencyKey { key, request_hash: hash.finalize().to_vec() }));
+        Ok(Self { value, idempotency })
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<()> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::UnsupportedMediaType, "the Content-Type must be application/json"))
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map(str::trim).unwrap_or_default();
+    if (1..=255).contains(&text.len()) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(ApiError::field("Idempotency-Key", "must have 1 to 255 visible ASCII characters"))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(ApiError::new(Code::InvalidJson, "the body is not UTF-8"));
+    }
+    let value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Data => ApiError::new(Code::InvalidRequest, error.to_string()),
+        Category::Syntax | Category::Eof | Category::Io => ApiError::new(Code::InvalidJson, error.to_string()),
+    })?;
+    // PostgreSQL's text can't hold it, and no honest text does. Looked for only where the escape stands.
+    if bytes.windows(6).any(|window| window == br"\u0000") && serde_json::from_slice(bytes).is_ok_and(|value| holds_nul(&value)) {
+        return Err(ApiError::new(Code::InvalidRequest, "a text holds a NUL character (\\u0000); leave it out"));
+    }
+    Ok(value)
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

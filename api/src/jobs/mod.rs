@@ -1,0 +1,159 @@
+//! Jobs: every kind, in one shape.
+
+pub mod cancel;
+pub mod get;
+pub mod list;
+pub mod retry;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use datagenie_common::{
+    cache::Cache,
+    events::{CANCEL_CHANNEL, Live},
+    ids::JobId,
+    store::ledger::{
+        finish::Ended,
+        view::{AttemptView as StoredAttempt, JobView as StoredJob},
+    },
+};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    error::{ApiError, Result},
+};
+
+/// A job as shown.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct JobView {
+    /// Its id.
+    pub id: Uuid,
+    /// `answer_question`, `probe_connection`, `sync_schema` …
+    pub kind: String,
+    /// `interactive`, `bulk`, `maintenance` or `webhook`.
+    pub lane: String,
+    /// `waiting`, `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    pub state: String,
+    /// What a running job is doing.
+    pub stage: Option<String>,
+    /// `{done, total, unit}`, where it can be known.
+    #[schema(value_type = Option<Object>)]
+    pub progress: Option<Value>,
+    /// The connection that it works on.
+    pub connection_id: Option<Uuid>,
+    /// What it is about: a question or a connection.
+    pub subject_id: Option<Uuid>,
+    /// Attempts begun.
+    pub attempt: i16,
+    /// Attempts that it may cost.
+    pub max_attempts: i16,
+    /// Whether it is among the dead jobs, which can be retried.
+    pub dead: bool,
+    /// Why it has no result.
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+    /// The job that it repeats.
+    pub replay_of: Option<Uuid>,
+    /// When it may begin.
+    pub run_at: DateTime<Utc>,
+    /// When it is given up.
+    pub deadline: DateTime<Utc>,
+    /// When it came into being.
+    pub created_at: DateTime<Utc>,
+    /// When its first attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Attempts that are over, oldest first; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptView>>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AttemptView {
+    /// Which attempt, from 1.
+    pub attempt: i16,
+    /// Who made it.
+    pub worker: Option<String>,
+    /// When the job's first attempt began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// `succeeded`, `failed`, `retry`, `later`, `crashed`, `cancelled` or `given_back`.
+    pub outcome: String,
+    /// What it was doing.
+    pub stage: Option<String>,
+    /// Why it brought no result.
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+}
+
+impl From<StoredAttempt> for AttemptView {
+    fn from(a: StoredAttempt) -> Self {
+        Self {
+            attempt: a.attempt,
+            worker: a.worker,
+            started_at: a.started_at,
+            ended_at: a.ended_at,
+            outcome: a.outcome,
+            stage: a.stage,
+            error: a.error,
+        }
+    }
+}
+
+impl From<StoredJob> for JobView {
+    fn from(j: StoredJob) -> Self {
+        Self {
+            id: j.id,
+            kind: j.kind,
+            lane: j.lane,
+            state: j.state,
+            stage: j.stage,
+            progress: j.progress,
+            connection_id: j.connection_id,
+            subject_id: j.subject_id,
+            attempt: j.attempt,
+            max_attempts: j.max_attempts,
+            dead: j.dead,
+            error: j.error,
+            replay_of: j.replay_of,
+            run_at: j.run_at,
+            deadline: j.deadline,
+            created_at: j.created_at,
+            started_at: j.started_at,
+            finished_at: j.finished_at,
+            attempts: None,
+        }
+    }
+}
+
+/// `202 Accepted`, with where to look.
+///
+/// # Errors
+/// Never in practice: an id is a valid header.
+pub fn accepted(job: StoredJob) -> Result<Response> {
+    let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)).map_err(|error| ApiError::internal(&error))?;
+    let headers = [(header::LOCATION, location), (header::RETRY_AFTER, HeaderValue::from_static("1"))];
+    Ok((StatusCode::ACCEPTED, headers, axum::Json(JobView::from(job))).into_response())
+}
+
+/// Tells the fleet that a running job is wanted stopped. The flag on its row is what counts.
+pub async fn signal_cancel(cache: &Cache, job: JobId) {
+    cache.publish(CANCEL_CHANNEL, job.to_string()).await;
+}
+
+/// Tells readers everywhere of a job that was ended here.
+pub async fn tell_ended(app: &App, ended: &Ended) {
+    let live = Live { user_id: ended.user_id, subject: ended.subject.clone(), progress: None };
+    if let Ok(text) = serde_json::to_string(&live) {
+        app.cache.publish(datagenie_common::events::LIVE_CHANNEL, text).await;
+    }
+    app.hub.tell(live);
+}

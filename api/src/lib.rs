@@ -1,0 +1,21 @@
+//! The HTTP api: takes work in, shows what came of it. It knows PostgreSQL, the broker and Redis, and never a customer's database
+//! or a model.
+
+pub mod access;
+pub mod api_keys;
+pub mod app;
+pub mod auth;
+pub mod connections;
+pub mod error;
+pub mod extract;
+pub mod frame;
+pub mod intake;
+pub mod jobs;
+pub mod live;
+pub mod openapi;
+pub mod operation;
+pub mod questions;
+pub mod router;
+pub mod start;
+pub mod stats;
+pub mod users;

@@ -1,0 +1,119 @@
+//! `datagenie-api`: serves the HTTP api, and keeps its database.
+
+use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use datagenie_common::{
+    crypto::{Keyring, passwords, sealing},
+    lifecycle::Shutdown,
+    settings::{Settings, Sources, render},
+    store::{self, migrations, system_settings, users},
+    telemetry,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+/// How long requests under way may take when the process stops.
+const GRACE: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+#[command(name = "datagenie-api", version, about = "The HTTP api of DataGenie, and the keeper of its database", after_long_help = render::help())]
+struct Cli {
+    /// A TOML file with settings; DATAGENIE_CONFIG names one too.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the api (the default).
+    Serve,
+    /// Bring the database's schema up to this program's; `--down N` takes it back to migration N, with the data that goes.
+    Migrate {
+        /// The migration to go back to; 0: to nothing.
+        #[arg(long)]
+        down: Option<i64>,
+    },
+    /// Print a new sealing key, for DATAGENIE_SEALING__KEY.
+    Keygen,
+    /// Print a settings file with every key, its meaning and its default.
+    DefaultConfig,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Make the administrator, or give an existing user of this name admin rights and the password of DATAGENIE_ADMIN_PASSWORD.
+    CreateAdmin {
+        /// The name to sign in with.
+        #[arg(long)]
+        username: String,
+        /// His address.
+        #[arg(long)]
+        email: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The one line that an operator sees; its causes follow, none of them holds a secret.
+            let _ = writeln!(std::io::stderr(), "datagenie-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let sources = || Sources::from_process(cli.config.as_deref());
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(sources()?).await,
+        Command::Migrate { down } => {
+            let settings = Settings::load(&sources()?)?;
+            match down {
+                Some(target) => migrations::down(settings.database.url.expose(), target).await?,
+                None => migrations::up(settings.database.url.expose()).await?,
+            }
+            Ok(())
+        }
+        Command::Keygen => print(&sealing::generate_key()),
+        Command::DefaultConfig => print(&render::default_file()),
+        Command::Openapi => print(&datagenie_api::router::document().to_pretty_json()?),
+        Command::CreateAdmin { username, email } => create_admin(&Settings::load(&sources()?)?, &username, &email).await,
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+async fn serve(sources: Sources) -> anyhow::Result<()> {
+    let settings = Settings::load(&sources)?;
+    // Checked before anything is reached: a service without a key must not even begin.
+    Keyring::from_setting(settings.sealing.key.expose_secret())?;
+    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
+    migrations::check(&pool).await?;
+    let stored: BTreeMap<_, _> = system_settings::all(&pool).await?;
+    pool.close().await;
+    let settings = Settings::load(&sources.with_stored(stored))?;
+    let instance = format!("api-{}", std::process::id());
+    telemetry::init(&settings.log, "api", &instance)?;
+    let listener = datagenie_api::start::listen(&settings).await?;
+    let shutdown = Shutdown::new(GRACE);
+    shutdown.listen()?;
+    let app = datagenie_api::start::environment(settings, &instance, &shutdown).await?;
+    datagenie_api::start::serve(app, listener, shutdown).await
+}
+
+async fn create_admin(settings: &Settings, username: &str, email: &str) -> anyhow::Result<()> {
+    let password =
+        std::env::var("DATAGENIE_ADMIN_PASSWORD").map_err(|_| anyhow::anyhow!("DATAGENIE_ADMIN_PASSWORD must hold the password"))?;
+    anyhow::ensure!((8..=256).contains(&password.chars().count()), "DATAGENIE_ADMIN_PASSWORD must have 8 to 256 characters");
+    let hash = passwords::hash_blocking(SecretString::from(password)).await?;
+    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
+    migrations::check(&pool).await?;
+    let mut conn = pool.acquire().await?;
+    users::put_admin(&mut conn, username, email, &hash).await?;
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! `POST /v1/questions`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use datagenie_common::{
+    ids::{ConnectionId, JobId, QuestionId},
+    jobs::{AnswerQuestion, CacheMode, PAYLOAD_VERSION},
+    model::{connections::ConnectionState, questions::QueryType},
+    store::{
+        ledger::{NewQuestion, Submitted},
+        permissions, questions,
+    },
+};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    QuestionView,
+    shown::{reply, show},
+};
+use crate::{
+    access::Caller,
+    app::App,
+    connections::get::seen,
+    error::{ApiError, Code, Result},
+    extract::{Json, Wait},
+    frame::Framed,
+    live::wait::until_ended,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(ask_question)
+}
+
+/// A question.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AskRequest {
+    /// In your own words; this or `sql`, or both.
+    question: Option<String>,
+    /// The database it is asked of; neither this nor a file: a general question.
+    connection_id: Option<Uuid>,
+    /// Not served yet.
+    file_id: Option<Uuid>,
+    /// A reviewed statement, run through the same guard instead of drafting one.
+    sql: Option<String>,
+    /// An earlier question of yours that this one refers to.
+    follows: Option<Uuid>,
+    /// `use` (default) or `skip`.
+    #[schema(value_type = Option<String>)]
+    cache: Option<CacheMode>,
+    /// Seconds until it is given up, 1 to 86400.
+    #[schema(minimum = 1, maximum = 86400)]
+    deadline_seconds: Option<f64>,
+    /// Not served yet.
+    callback_url: Option<String>,
+}
+
+const LONGEST_SQL: usize = 64 * 1024;
+
+/// Asks a question.
+///
+/// Answers 202 as soon as the question is committed; with `Prefer: wait=30` it holds the request until the answer is there (200).
+#[utoipa::path(
+    post, path = "/v1/questions", tag = "questions", request_body = AskRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same question, as it now is"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request, at most 60 s")),
+    responses((status = 200, description = "Answered while you waited", body = QuestionView), (status = 202, description = "Taken in", body = QuestionView))
+)]
+async fn ask_question(
+    State(app): State<App>,
+    framed: Framed,
+    caller: Caller,
+    wait: Wait,
+    headers: HeaderMap,
+    body: Json<AskRequest>,
+) -> Result<Response> {
+    let ask = body.value;
+    check(&app, &ask)?;
+    let question = new_question(&app, &framed, &caller, ask, body.idempotency.0).await?;
+    let (id, ring) = (question.id, question.ring());
+    let view = QuestionView::submitted(
+        id.0,
+        question.job_id.0,
+        &question.question,
+        question.connection_id.map(|id| id.0),
+        question.follows.map(|id| id.0),
+        app.clock.now(),
+    );
+    let id = match app.intake.submit(question).await? {
+        Submitted::New => {
+            app.ring(vec![ring]);
+            if wait.0.is_zero() {
+                return reply(&view, true, &headers);
+            }
+            id
+        }
+        Submitted::Earlier(earlier) => earlier,
+        Submitted::KeyReused => return Err(ApiError::new(Code::IdempotencyKeyReused, "use a new Idempotency-Key for another request")),
+    };
+    if !wait.0.is_zero() {
+        until_ended(&app, id, wait).await?;
+    }
+    let question = questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question"))?;
+    show(&app, question, &headers).await
+}
+
+/// What can be said of a question by itself.
+fn check(app: &App, ask: &AskRequest) -> Result<()> {
+    if ask.file_id.is_some() {
+        return Err(ApiError::not_served_yet("file_id"));
+    }
+    if ask.callback_url.is_some() {
+        return Err(ApiError::not_served_yet("callback_url"));
+    }
+    if ask.question.is_none() && ask.sql.is_none() {
+        return Err(ApiError::field("question", "ask a question, or give a statement in `sql`"));
+    }
+    if let Some(question) = &ask.question {
+        let longest = app.settings.limits.question_bytes;
+        if question.trim().is_empty() {
+            return Err(ApiError::field("question", "must not be empty"));
+        }
+        if question.len() > longest {
+            return Err(ApiError::field(
+                "question",
+                format!("has {} bytes; at most {longest} are taken (limits.question_bytes)", question.len()),
+            ));
+        }
+    }
+    if let Some(sql) = &ask.sql {
+        if sql.trim().is_empty() {
+            return Err(ApiError::field("sql", "must not be empty"));
+        }
+        if sql.len() > LONGEST_SQL {
+            return Err(ApiError::field("sql", format!("has {} bytes; at most {LONGEST_SQL} are taken", sql.len())));
+        }
+        if ask.connection_id.is_none() {
+            return Err(ApiError::field("connection_id", "a statement needs the connection that it runs on"));
+        }
+    }
+    if ask.deadline_seconds.is_some_and(|seconds| !(1.0..=86_400.0).contains(&seconds)) {
+        return Err(ApiError::field("deadline_seconds", "must be 1 to 86400"));
+    }
+    Ok(())
+}
+
+async fn new_question(
+    app: &App,
+    framed: &Framed,
+    caller: &Caller,
+    ask: AskRequest,
+    idempotency: Option<datagenie_common::store::idempotency::IdempotencyKey>,
+) -> Result<NewQuestion> {
+    let connection_id = ask.connection_id.map(ConnectionId);
+    if let Some(connection_id) = connection_id {
+        check_connection(app, caller, connection_id).await?;
+    }
+    let follows = ask.follows.map(QuestionId);
+    if let Some(follows) = follows
+        && questions::previous(&app.pool, caller.user_id, follows).await?.is_none()
+    {
+        return Err(ApiError::field("follows", "there is no such question of yours"));
+    }
+    let id = QuestionId::new();
+    let question = ask.question.unwrap_or_default();
+    let payload = AnswerQuestion {
+        v: PAYLOAD_VERSION,
+        question_id: id,
+        question: question.clone(),
+        connection_id,
+        file_id: None,
+        sql: ask.sql,
+        follows,
+        cache: ask.cache.unwrap_or(CacheMode::Use),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a deadline are few")]
+    let default_deadline = app.settings.jobs.deadline_seconds as f64;
+    Ok(NewQuestion {
+        id,
+        job_id: JobId::new(),
+        user_id: caller.user_id,
+        connection_id,
+        question,
+        query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
+        follows,
+        deadline_seconds: ask.deadline_seconds.unwrap_or(default_deadline),
+        max_attempts: i16::try_from(app.settings.jobs.max_attempts).unwrap_or(i16::MAX),
+        payload: json!(payload),
+        traceparent: Some(framed.trace.render()),
+        idempotency,
+        origin: framed.origin.clone(),
+    })
+}
+
+async fn check_connection(app: &App, caller: &Caller, id: ConnectionId) -> Result<()> {
+    let connection = seen(app, caller, id).await?;
+    if !connection.is_active {
+        return Err(ApiError::new(Code::ConnectionNotReady, "the connection is switched off"));
+    }
+    if connection.state == ConnectionState::Refused {
+        let why = connection.error.map(|error| error.message).unwrap_or_default();
+        return Err(ApiError::new(Code::ConnectionNotReady, format!("the connection was refused: {why}")));
+    }
+    if !caller.is_admin() && permissions::find(&app.pool, caller.user_id, id).await?.is_some_and(|permission| !permission.can_query) {
+        return Err(ApiError::new(Code::PermissionDenied, "you may see this connection, but not query it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! `POST /v1/questions/{id}/cancel`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use datagenie_common::{
+    ids::{JobId, QuestionId},
+    store::questions,
+};
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use super::{QuestionView, shown::show};
+use crate::{
+    access::Caller,
+    app::App,
+    error::{ApiError, Result},
+    extract::Id,
+    frame::Framed,
+    jobs::cancel::stop,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(cancel_question)
+}
+
+/// Asks a question to stop: at once if it has not begun, within a second if it runs.
+#[utoipa::path(
+    post, path = "/v1/questions/{id}/cancel", tag = "questions", params(("id" = uuid::Uuid, Path, description = "The question")),
+    responses((status = 200, description = "Cancelled", body = QuestionView), (status = 202, description = "Being stopped", body = QuestionView), (status = 409, description = "It has already ended", body = crate::error::Problem, content_type = "application/problem+json"))
+)]
+async fn cancel_question(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    let find =
+        || async { questions::find(&app.pool, Some(caller.user_id), QuestionId(id)).await?.ok_or_else(|| ApiError::not_found("question")) };
+    let job = JobId(find().await?.job_id);
+    stop(&app, &framed, &caller, Some(caller.user_id), job, "question", id).await?;
+    show(&app, find().await?, &headers).await
+}

@@ -1,0 +1,36 @@
+//! `GET /v1/questions/{id}`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use datagenie_common::{ids::QuestionId, store::questions};
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use super::{QuestionView, shown::show};
+use crate::{
+    access::Caller,
+    app::App,
+    error::{ApiError, Result},
+    extract::{Id, Wait},
+    live::wait::until_ended,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(get_question)
+}
+
+/// A question of the caller, with its answer when that is there.
+#[utoipa::path(
+    get, path = "/v1/questions/{id}", tag = "questions",
+    params(("id" = uuid::Uuid, Path, description = "The question"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),
+    responses((status = 200, description = "It has ended", body = QuestionView), (status = 202, description = "It is under way", body = QuestionView), (status = 304, description = "As the caller has it"))
+)]
+async fn get_question(State(app): State<App>, caller: Caller, Id(id): Id, wait: Wait, headers: HeaderMap) -> Result<Response> {
+    let id = QuestionId(id);
+    let find = || async { questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question")) };
+    let mut question = find().await?;
+    if question.status == "pending" && !wait.0.is_zero() {
+        until_ended(&app, id, wait).await?;
+        question = find().await?;
+    }
+    show(&app, question, &headers).await
+}

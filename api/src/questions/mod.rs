@@ -1,0 +1,11 @@
+//! Questions.
+
+pub mod ask;
+pub mod cancel;
+pub mod chart;
+pub mod get;
+pub mod list;
+pub mod result;
+mod shown;
+
+pub use shown::QuestionView;

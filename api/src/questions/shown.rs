@@ -1,0 +1,281 @@
+//! A question as shown: the contract's answer.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use datagenie_common::{
+    ids::{ConnectionId, UserId},
+    model::{
+        policies::Policy,
+        questions::{Failure, FailureCode},
+    },
+    store::{permissions, questions::Question},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    error::{ApiError, Result},
+    extract::etagged,
+};
+
+/// A question and its answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct QuestionView {
+    /// Its id.
+    pub id: Uuid,
+    /// `pending`, `success`, `error`, `timeout` or `cancelled`.
+    pub status: String,
+    /// What the running job is doing.
+    pub stage: Option<String>,
+    /// `{done, total, unit}`, where it can be known.
+    #[schema(value_type = Option<Object>)]
+    pub progress: Option<Value>,
+    /// While it waits.
+    pub queue: Option<QueueView>,
+    /// In the asker's words; null where only a statement was given.
+    pub question: Option<String>,
+    /// The database it is asked of.
+    pub connection_id: Option<Uuid>,
+    /// The file it is asked of.
+    pub file_id: Option<Uuid>,
+    /// The question it refers to.
+    pub follows: Option<Uuid>,
+    /// The statement that ran; for a failure the last one tried.
+    pub sql: Option<String>,
+    /// `postgresql`, `mysql` or `sqlite`.
+    pub dialect: Option<String>,
+    /// `[{name, type, kind}]`.
+    #[schema(value_type = Vec<Object>)]
+    pub columns: Value,
+    /// The first page (at most 100 rows), as arrays in the order of `columns`.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    pub rows: Value,
+    /// Rows of the whole result.
+    pub row_count: Option<i32>,
+    /// Whether a limit cut the result off.
+    pub truncated: bool,
+    /// The chart.
+    pub chart: Option<ChartView>,
+    /// In the language of the question; its numbers are computed from the rows.
+    pub summary: Option<String>,
+    /// `[{kind, text, evidence}]`.
+    #[schema(value_type = Vec<Object>)]
+    pub insights: Value,
+    /// 0 to 1.
+    pub confidence: Option<f32>,
+    /// `{model, tables, attempts}`.
+    #[schema(value_type = Option<Object>)]
+    pub provenance: Option<Value>,
+    /// `{prompt_tokens, completion_tokens, cost}`.
+    #[schema(value_type = Option<Object>)]
+    pub usage: Option<Value>,
+    /// Milliseconds by stage.
+    #[schema(value_type = Option<Object>)]
+    pub timings_ms: Option<Value>,
+    /// Whether the rows come from the cache.
+    pub cached: bool,
+    /// `{code, stage, message, hint, retryable, position?, clarification?}`.
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+    /// Its newest job.
+    pub job_id: Uuid,
+    /// The job that this one repeats.
+    pub replay_of: Option<Uuid>,
+    /// When it was asked.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Where a waiting question stands.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct QueueView {
+    /// Jobs before it in its lane.
+    pub position: i64,
+    /// A rough guess.
+    pub estimated_wait_ms: Option<i64>,
+}
+
+/// The chart of an answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ChartView {
+    /// `number`, `bar`, `grouped_bar`, `line`, `pie`, `table` …
+    #[serde(rename = "type")]
+    pub chart_type: String,
+    /// Vega-Lite 5.
+    #[schema(value_type = Option<Object>)]
+    pub spec: Option<Value>,
+    /// The picture, where there is something to draw.
+    pub svg_url: Option<String>,
+    /// Likewise.
+    pub png_url: Option<String>,
+}
+
+impl QuestionView {
+    /// A question just taken in: no look at the database is needed to show it.
+    #[must_use]
+    pub fn submitted(
+        id: Uuid,
+        job_id: Uuid,
+        question: &str,
+        connection_id: Option<Uuid>,
+        follows: Option<Uuid>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            status: "pending".to_owned(),
+            stage: None,
+            progress: None,
+            queue: None,
+            question: Some(question.to_owned()).filter(|text| !text.is_empty()),
+            connection_id,
+            file_id: None,
+            follows,
+            sql: None,
+            dialect: None,
+            columns: json!([]),
+            rows: json!([]),
+            row_count: None,
+            truncated: false,
+            chart: None,
+            summary: None,
+            insights: json!([]),
+            confidence: None,
+            provenance: None,
+            usage: None,
+            timings_ms: None,
+            cached: false,
+            error: None,
+            job_id,
+            replay_of: None,
+            created_at: now,
+            finished_at: None,
+        }
+    }
+
+    fn of(q: Question) -> Self {
+        let chart = q.chart_type.map(|chart_type| {
+            let picture = |form: &str| (chart_type != "table").then(|| format!("/v1/questions/{}/chart.{form}", q.id));
+            ChartView { svg_url: picture("svg"), png_url: picture("png"), spec: q.chart_config, chart_type }
+        });
+        Self {
+            id: q.id,
+            status: q.status,
+            stage: q.stage,
+            progress: q.progress,
+            queue: q.queue_position.map(|position| QueueView { position, estimated_wait_ms: None }),
+            question: Some(q.question).filter(|text| !text.is_empty()),
+            connection_id: q.connection_id,
+            file_id: None,
+            follows: q.follows,
+            sql: q.generated_sql,
+            dialect: q.dialect,
+            columns: q.columns.unwrap_or_else(|| json!([])),
+            rows: q.first_rows.unwrap_or_else(|| json!([])),
+            row_count: q.row_count,
+            truncated: q.truncated,
+            chart,
+            summary: q.summary_text,
+            insights: q.insights.unwrap_or_else(|| json!([])),
+            confidence: q.confidence,
+            provenance: q.provenance,
+            usage: q.usage,
+            timings_ms: q.timings,
+            cached: q.cached,
+            error: q.error,
+            job_id: q.job_id,
+            replay_of: q.replay_of,
+            created_at: q.created_at,
+            finished_at: q.finished_at,
+        }
+    }
+
+    /// Takes everything away that was read from the customer's database.
+    fn withhold(&mut self) {
+        self.columns = json!([]);
+        self.rows = json!([]);
+        self.row_count = None;
+        self.chart = None;
+        self.summary = None;
+        self.insights = json!([]);
+        self.error = Some(json!(withheld()));
+    }
+}
+
+/// Why an answer that is there is not shown.
+fn withheld() -> Failure {
+    Failure::new(FailureCode::PermissionDenied, "your permissions on this connection have changed since; the answer is not shown")
+        .hint("ask again under the permissions of now")
+}
+
+/// The error of a result, chart or export that may no longer be read.
+pub fn withheld_error() -> ApiError {
+    ApiError::new(crate::error::Code::PermissionDenied, withheld().message)
+}
+
+/// Whether the policy of now still lets the owner read what was read under the policy of then (invariant 10).
+///
+/// # Errors
+/// If the database fails.
+pub async fn may_still_read(app: &App, question: &Question) -> Result<bool> {
+    let Some(then) = &question.policy_version else { return Ok(true) };
+    if question.current_policy_version.as_ref() == Some(then) {
+        return Ok(true);
+    }
+    let Some(connection) = question.connection_id else { return Ok(false) };
+    let policy = permissions::policy(&app.pool, UserId(question.user_id), ConnectionId(connection), app.settings.query.limits()).await?;
+    Ok(policy.is_some_and(|policy| covers(&policy, question)))
+}
+
+// Every table that was read is allowed still, and none of them has a mask: stored rows were masked by the rules of then.
+fn covers(policy: &Policy, question: &Question) -> bool {
+    let default_schema = match policy.db_type {
+        datagenie_common::model::connections::DbType::Postgresql => "public",
+        datagenie_common::model::connections::DbType::Sqlite => "main",
+        datagenie_common::model::connections::DbType::Mysql => "",
+    };
+    let tables = question.provenance.as_ref().and_then(|provenance| provenance["tables"].as_array()).cloned().unwrap_or_default();
+    policy.can_query
+        && tables.iter().filter_map(Value::as_str).all(|name| {
+            let (schema, table) = name.split_once('.').unwrap_or((default_schema, name));
+            policy.allows(schema, table, default_schema)
+                && !policy.masks.iter().any(|mask| mask.schema.eq_ignore_ascii_case(schema) && mask.table.eq_ignore_ascii_case(table))
+        })
+}
+
+/// The answer to a GET or a POST: the question, as the caller may see it now. 202 while it is under way.
+///
+/// # Errors
+/// If the database fails.
+pub async fn show(app: &App, question: Question, headers: &HeaderMap) -> Result<Response> {
+    let pending = question.status == "pending";
+    let readable = may_still_read(app, &question).await?;
+    let mut view = QuestionView::of(question);
+    if !readable {
+        view.withhold();
+    }
+    reply(&view, pending, headers)
+}
+
+/// 200, or 202 with where and when to look.
+///
+/// # Errors
+/// Never in practice: an id is a valid header.
+pub fn reply(view: &QuestionView, pending: bool, headers: &HeaderMap) -> Result<Response> {
+    if !pending {
+        return etagged(StatusCode::OK, headers, view);
+    }
+    let mut response = etagged(StatusCode::ACCEPTED, headers, view)?;
+    let location = HeaderValue::from_str(&format!("/v1/questions/{}", view.id)).map_err(|error| ApiError::internal(&error))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(Duration::from_secs(1).as_secs()));
+    Ok(response)
+}

@@ -1,0 +1,111 @@
+//! Every route and who may call it, in one table: the router, the OpenAPI document and the tests of permissions are made from it.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, header},
+    middleware,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    access::{
+        self,
+        Access::{self, Admin, Public, SignedIn, User},
+        Scope::{self, Ask, Manage, Read},
+    },
+    api_keys,
+    app::App,
+    auth, connections,
+    error::{ApiError, Code},
+    frame, jobs, live, openapi, operation, questions, stats, users,
+};
+
+/// An operation's rule and route.
+type Entry = (Access, UtoipaMethodRouter<App>);
+
+/// The permission table.
+fn table() -> Vec<Entry> {
+    let mut table = vec![
+        (Public, auth::login::route()),
+        (SignedIn(Read), auth::logout::route()),
+        (SignedIn(Read), auth::me::route()),
+        (SignedIn(Manage), api_keys::create::route()),
+        (SignedIn(Read), api_keys::list::route()),
+        (SignedIn(Manage), api_keys::revoke::route()),
+        (Admin(Scope::Admin), users::create::route()),
+        (Admin(Scope::Admin), users::list::route()),
+        (Admin(Scope::Admin), users::get::route()),
+        (Admin(Scope::Admin), users::update::route()),
+        (Admin(Manage), connections::create::route()),
+        (SignedIn(Read), connections::list::route()),
+        (SignedIn(Read), connections::get::route()),
+        (Admin(Manage), connections::update::route()),
+        (Admin(Manage), connections::delete::route()),
+        (Admin(Manage), connections::look::test_route()),
+        (Admin(Manage), connections::look::sync_route()),
+        (SignedIn(Read), connections::schema::route()),
+        (Admin(Scope::Admin), connections::permissions::put_route()),
+        (Admin(Scope::Admin), connections::permissions::get_route()),
+        (Admin(Scope::Admin), connections::permissions::delete_route()),
+        (User(Ask), questions::ask::route()),
+        (SignedIn(Read), questions::list::route()),
+        (SignedIn(Read), questions::get::route()),
+        (User(Ask), questions::cancel::route()),
+        (SignedIn(Read), questions::result::route()),
+        (SignedIn(Read), questions::chart::svg_route()),
+        (SignedIn(Read), questions::chart::png_route()),
+        (SignedIn(Read), live::stream::route()),
+        (SignedIn(Read), live::socket::route()),
+        (SignedIn(Read), jobs::list::route()),
+        (SignedIn(Read), jobs::get::route()),
+        (User(Ask), jobs::cancel::route()),
+        (User(Ask), jobs::retry::route()),
+        (Admin(Scope::Admin), stats::queries::route()),
+        (Admin(Scope::Admin), stats::users::route()),
+    ];
+    table.extend(operation::routes().into_iter().map(|route| (Public, route)));
+    table
+}
+
+/// The whole api, and the document that describes it.
+pub fn build(app: App) -> Router {
+    let (router, document) = routes(Some(&app));
+    let max_body = app.settings.api.max_body_bytes();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(|| async { ApiError::new(Code::NotFound, "there is no such path; /openapi.json lists all") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(Code::MethodNotAllowed, "this path does not know this method; /openapi.json lists all")
+        })
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+        // A route's layer, so that the route's template is known to it; the fallbacks are framed too.
+        .layer(middleware::from_fn_with_state(app.clone(), frame::frame))
+        .with_state(app)
+}
+
+/// The OpenAPI document, without a running api.
+#[must_use]
+pub fn document() -> OpenApi {
+    routes(None).1
+}
+
+fn routes(app: Option<&App>) -> (Router<App>, OpenApi) {
+    let mut router = OpenApiRouter::with_openapi(openapi::head());
+    for (rule, (schemas, mut paths, methods)) in table() {
+        openapi::complete(&mut paths, rule);
+        let route = match app {
+            Some(app) => (schemas, paths, methods.layer(middleware::from_fn_with_state((app.clone(), rule), access::check))),
+            None => (schemas, paths, methods),
+        };
+        router = router.routes(route);
+    }
+    router.split_for_parts()
+}

@@ -1,0 +1,98 @@
+//! `POST /v1/users`.
+
+use axum::{extract::State, http::StatusCode};
+use datagenie_common::{
+    crypto::passwords,
+    model::users::Role,
+    store::{
+        StoreError,
+        audit::{self, Entry},
+        users::{self, NewUser},
+    },
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use super::check_password;
+use crate::{
+    access::Caller,
+    app::App,
+    auth::UserView,
+    error::{ApiError, Code, Result},
+    extract::Json,
+    frame::Framed,
+};
+
+/// The route.
+pub fn route() -> UtoipaMethodRouter<App> {
+    routes!(create_user)
+}
+
+/// What the user is to be.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewUserRequest {
+    /// 3 to 50 characters; unique.
+    username: String,
+    /// Unique.
+    email: String,
+    /// 8 to 256 characters.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// At most 100 characters.
+    full_name: Option<String>,
+    /// `admin`, `user` or `viewer`.
+    #[schema(value_type = String)]
+    role: Role,
+}
+
+/// Adds a user.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "users", request_body = NewUserRequest,
+    responses((status = 201, description = "The user", body = UserView), (status = 409, description = "User name or address is taken", body = crate::error::Problem, content_type = "application/problem+json"))
+)]
+async fn create_user(
+    State(app): State<App>,
+    framed: Framed,
+    caller: Caller,
+    body: Json<NewUserRequest>,
+) -> Result<(StatusCode, axum::Json<UserView>)> {
+    let new = body.value;
+    if !(3..=50).contains(&new.username.chars().count()) || new.username.trim() != new.username {
+        return Err(ApiError::field("username", "must have 3 to 50 characters, without blanks at its ends"));
+    }
+    if new.email.len() > 255 {
+        return Err(ApiError::field("email", "must have at most 255 characters"));
+    }
+    if new.full_name.as_ref().is_some_and(|name| name.chars().count() > 100) {
+        return Err(ApiError::field("full_name", "must have at most 100 characters"));
+    }
+    check_password(&new.password)?;
+    let hash = passwords::hash_blocking(new.password).await.map_err(|error| ApiError::internal(&error))?;
+    let mut tx = app.pool.begin().await?;
+    let user =
+        NewUser { username: &new.username, email: &new.email, password_hash: &hash, full_name: new.full_name.as_deref(), role: new.role };
+    let user = users::insert(&mut tx, &user).await.map_err(refused)?;
+    let entry = Entry {
+        user_id: Some(caller.user_id),
+        action: "user.created",
+        resource_type: "user",
+        resource_id: Some(user.id.to_string()),
+        success: true,
+        details: json!({ "username": user.username, "role": user.role }),
+    };
+    audit::insert(&mut tx, &framed.origin, entry).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(user.into())))
+}
+
+fn refused(error: StoreError) -> ApiError {
+    match &error {
+        StoreError::Constraint(name) if name == "users_username_key" => ApiError::new(Code::NameTaken, "this username is taken"),
+        StoreError::Constraint(name) if name == "users_email_key" => ApiError::new(Code::NameTaken, "this email is taken"),
+        StoreError::Constraint(name) if name == "users_email_check" => ApiError::field("email", "is not an email address"),
+        _ => error.into(),
+    }
+}

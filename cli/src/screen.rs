@@ -1,0 +1,196 @@
+//! The terminal: lines, colours where they are wanted, and one live line that shows what is being done.
+
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
+
+const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const DEFAULT_WIDTH: usize = 100;
+
+/// How a piece of text stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Headings.
+    Bold,
+    /// What matters less.
+    Dim,
+    /// Good news.
+    Green,
+    /// Bad news.
+    Red,
+    /// Statements.
+    Cyan,
+}
+
+/// Where the program's output goes.
+pub struct Screen {
+    out: Box<dyn Write>,
+    live: bool,
+    colour: bool,
+    quiet: bool,
+    width: usize,
+    frame: usize,
+    drawn: bool,
+}
+
+impl Screen {
+    /// Standard output: live and in colours if it is a terminal, plain lines if not.
+    pub fn stdout() -> Self {
+        let live = io::stdout().is_terminal();
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let columns = env::var("COLUMNS").ok();
+        Self::new(Box::new(io::stdout()), live, live && !no_colour, columns.as_deref())
+    }
+
+    fn new(out: Box<dyn Write>, live: bool, colour: bool, columns: Option<&str>) -> Self {
+        let width = columns.and_then(|text| text.trim().parse::<usize>().ok()).map_or(DEFAULT_WIDTH, |columns| columns.clamp(40, 400));
+        Self { out, live, colour, quiet: false, width, frame: 0, drawn: false }
+    }
+
+    /// Shows no progress from here on: what is printed is for a program.
+    pub fn hide_progress(&mut self) {
+        self.quiet = true;
+    }
+
+    /// Terminal columns of a line.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Prints a line. The text must be [printable](crate::text::printable) already.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.clear()?;
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
+    /// The text in a style, where there are colours.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Bold => 1,
+            Style::Dim => 2,
+            Style::Green => 32,
+            Style::Red => 31,
+            Style::Cyan => 36,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// Says that another stage has begun: on a terminal the live line changes, elsewhere a line is printed.
+    pub fn stage(&mut self, stage: &str, elapsed: Duration) -> io::Result<()> {
+        if self.live {
+            return self.tick(stage, elapsed);
+        }
+        if self.quiet {
+            return Ok(());
+        }
+        self.line(&format!("  {}", progress(stage, elapsed)))
+    }
+
+    /// Moves the live line on; does nothing where there is none.
+    pub fn tick(&mut self, stage: &str, elapsed: Duration) -> io::Result<()> {
+        if !self.live || self.quiet {
+            return Ok(());
+        }
+        self.frame = (self.frame + 1) % SPINNER.len();
+        let text = self.paint(Style::Dim, &progress(stage, elapsed));
+        write!(self.out, "\r\u{1b}[2K{} {text}", SPINNER[self.frame])?;
+        self.drawn = true;
+        self.out.flush()
+    }
+
+    /// Takes the live line away.
+    pub fn clear(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.drawn) {
+            return Ok(());
+        }
+        write!(self.out, "\r\u{1b}[2K")?;
+        self.out.flush()
+    }
+}
+
+fn progress(stage: &str, elapsed: Duration) -> String {
+    format!("{stage}… {:.1} s", elapsed.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn drawn(live: bool, colour: bool, draw: impl FnOnce(&mut Screen) -> io::Result<()>) -> String {
+        let paper = Paper::default();
+        let mut screen = Screen::new(Box::new(paper.clone()), live, colour, None);
+        draw(&mut screen).expect("paper takes everything");
+        let bytes = paper.0.borrow().clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_terminal_gets_one_live_line_that_goes_away() {
+        let text = drawn(true, false, |screen| {
+            screen.stage("drafting", Duration::from_millis(420))?;
+            screen.line("done")
+        });
+        assert_eq!(text, "\r\u{1b}[2K⠙ drafting… 0.4 s\r\u{1b}[2Kdone\n");
+    }
+
+    #[test]
+    fn a_file_gets_plain_lines_and_no_ticks() {
+        let text = drawn(false, false, |screen| {
+            screen.stage("drafting", Duration::from_millis(1260))?;
+            screen.tick("drafting", Duration::from_millis(1300))?;
+            let painted = screen.paint(Style::Green, "done");
+            screen.line(&painted)
+        });
+        assert_eq!(text, "  drafting… 1.3 s\ndone\n");
+    }
+
+    #[test]
+    fn programs_get_no_progress() {
+        for live in [true, false] {
+            let text = drawn(live, false, |screen| {
+                screen.hide_progress();
+                screen.stage("drafting", Duration::ZERO)?;
+                screen.tick("drafting", Duration::ZERO)?;
+                screen.line("{}")
+            });
+            assert_eq!(text, "{}\n");
+        }
+    }
+
+    #[test]
+    fn colours_end_where_they_began() {
+        let text = drawn(true, true, |screen| {
+            let painted = screen.paint(Style::Red, "no");
+            screen.line(&painted)
+        });
+        assert_eq!(text, "\u{1b}[31mno\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn the_width_is_what_columns_says_within_reason() {
+        let width = |columns| Screen::new(Box::new(io::sink()), false, false, columns).width();
+        assert_eq!([width(None), width(Some("80")), width(Some("1")), width(Some("wide"))], [100, 80, 40, 100]);
+    }
+}

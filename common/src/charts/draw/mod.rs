@@ -1,0 +1,83 @@
+//! Pictures: a scene of plain shapes on a canvas of 960 x 540, laid out here and drawn by plotters' backends.
+//!
+//! Plotters' own axes and meshes are not used: they panic on empty and infinite ranges, and let labels overlap.
+
+mod bars;
+mod canvas;
+mod encode;
+mod font;
+mod frame;
+mod lines;
+mod number;
+mod pie;
+mod scale;
+
+use super::{Chart, ChartError, ChartType, MAX_POINTS, MAX_SERIES, PICTURE_HEIGHT, PICTURE_WIDTH, labels};
+use canvas::{Canvas, PIXELS_PER_UNIT};
+
+pub(super) use bars::horizontal;
+pub(super) use lines::shows_zero;
+
+/// The size of the drawing in the backends' pixels: finer than the picture, so that shapes get smooth.
+const FINE: (u32, u32) = (PICTURE_WIDTH * PIXELS_PER_UNIT, PICTURE_HEIGHT * PIXELS_PER_UNIT);
+
+/// Draws an SVG document.
+pub(super) fn svg(chart: &Chart) -> Result<String, ChartError> {
+    let chart = presentable(chart)?;
+    let mut document = String::new();
+    let mut canvas = Canvas::svg(&mut document, FINE)?;
+    scene(&mut canvas, &chart)?;
+    canvas.finish()?;
+    // The view box keeps the fine grid; the document says how large it wants to be shown.
+    let fine = format!(r#"width="{}" height="{}""#, FINE.0, FINE.1);
+    let shown = format!(r#"width="{PICTURE_WIDTH}" height="{PICTURE_HEIGHT}""#);
+    Ok(document.replacen(&fine, &shown, 1))
+}
+
+/// Draws a PNG file.
+pub(super) fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
+    let chart = presentable(chart)?;
+    let mut pixels = vec![u8::MAX; FINE.0 as usize * FINE.1 as usize * 3];
+    let mut canvas = Canvas::bitmap(&mut pixels, FINE)?;
+    scene(&mut canvas, &chart)?;
+    canvas.finish()?;
+    encode::png(&encode::halve(&pixels, FINE.0 as usize), PICTURE_WIDTH, PICTURE_HEIGHT)
+}
+
+fn scene(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartError> {
+    canvas.paper()?;
+    if chart.series.iter().flat_map(|series| &series.points).all(|point| point.drawable().is_none()) {
+        return frame::nothing(canvas, chart);
+    }
+    match chart.kind {
+        ChartType::Number => number::draw(canvas, chart),
+        ChartType::Bar | ChartType::GroupedBar => bars::draw(canvas, chart),
+        ChartType::Line => lines::draw(canvas, chart),
+        ChartType::Pie => pie::draw(canvas, chart),
+        ChartType::Area | ChartType::Scatter | ChartType::Histogram | ChartType::Table => Err(ChartError::NoPicture(chart.kind)),
+    }
+}
+
+// The chart with its limits and printable texts made sure of: it may have been stored by another version, or made by hand.
+fn presentable(chart: &Chart) -> Result<Chart, ChartError> {
+    if !chart.has_picture() {
+        return Err(ChartError::NoPicture(chart.kind));
+    }
+    let clean = |text: &str| labels::clean(text, labels::MAX_LABEL);
+    let mut shown = chart.clone();
+    shown.title = labels::clean(&chart.title, labels::MAX_TITLE);
+    shown.x.title = clean(&chart.x.title);
+    shown.y.title = clean(&chart.y.title);
+    shown.note = chart.note.as_deref().map(clean);
+    shown.series.truncate(MAX_SERIES);
+    for series in &mut shown.series {
+        series.name = clean(&series.name);
+        series.points.truncate(MAX_POINTS);
+        for point in &mut series.points {
+            point.label = clean(&point.label);
+            point.at = point.at.filter(|at| at.is_finite()).map(|at| at.clamp(-1e15, 1e15));
+            point.exact = point.exact.as_deref().map(clean);
+        }
+    }
+    Ok(shown)
+}

@@ -1,0 +1,196 @@
+//! One chart model: chosen from a result's columns, told as a Vega-Lite spec, drawn as SVG or PNG.
+//! Everything here is synchronous and takes milliseconds of CPU: callers run it off the async threads.
+
+mod choose;
+mod draw;
+mod format;
+mod labels;
+mod periods;
+mod units;
+mod vega;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{model::language::Language, word_enum};
+
+pub use choose::choose;
+pub use periods::Grain;
+pub use units::Unit;
+
+/// Most points of a series that a chart keeps.
+pub const MAX_POINTS: usize = 200;
+/// Most series that a chart keeps.
+pub const MAX_SERIES: usize = 12;
+/// Width of a picture, in pixels.
+pub const PICTURE_WIDTH: u32 = 960;
+/// Height of a picture, in pixels.
+pub const PICTURE_HEIGHT: u32 = 540;
+
+/// Series colours, in order: Okabe and Ito's first, then Tol's, which colour-blind readers can tell apart.
+const PALETTE: [(u8, u8, u8); MAX_SERIES] = [
+    (0, 114, 178),
+    (230, 159, 0),
+    (0, 158, 115),
+    (213, 94, 0),
+    (204, 121, 167),
+    (86, 180, 233),
+    (51, 34, 136),
+    (153, 153, 51),
+    (136, 34, 85),
+    (127, 127, 127),
+    (68, 170, 153),
+    (221, 204, 119),
+];
+
+word_enum! {
+    /// The kinds of charts, in the contract's words.
+    pub enum ChartType {
+        /// One number, in large type.
+        Number = "number",
+        /// A bar for each category.
+        Bar = "bar",
+        /// Several bars for each category.
+        GroupedBar = "grouped_bar",
+        /// Values over time.
+        Line = "line",
+        /// Values over time, filled. Named in the contract, neither chosen nor drawn yet.
+        Area = "area",
+        /// Parts of a whole.
+        Pie = "pie",
+        /// Pairs of values. Named in the contract, neither chosen nor drawn yet.
+        Scatter = "scatter",
+        /// How values are distributed. Named in the contract, neither chosen nor drawn yet.
+        Histogram = "histogram",
+        /// No chart: the rows say it best.
+        Table = "table",
+    }
+}
+
+/// What is drawn, independent of how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// The kind of chart.
+    pub kind: ChartType,
+    /// The question, shortened.
+    pub title: String,
+    /// The language of notes and axis units.
+    pub language: Language,
+    /// What the points are told apart by.
+    pub x: CategoryAxis,
+    /// What is measured.
+    pub y: MeasureAxis,
+    /// What the series are told apart by; empty if by the measures themselves.
+    pub series_title: String,
+    /// One or more series; none in a table. At most [`MAX_SERIES`].
+    pub series: Vec<Series>,
+    /// What the chart leaves out, in a phrase ("first 200 of 1,234").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether the chart shows only a part of the result.
+    pub truncated: bool,
+}
+
+/// The axis of categories or of time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CategoryAxis {
+    /// The column's name.
+    pub title: String,
+    /// How finely time is told; none: the axis holds categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grain: Option<Grain>,
+}
+
+/// The axis of values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasureAxis {
+    /// The measure's column name; empty where several measures share the axis.
+    pub title: String,
+    /// The unit all series share, or none.
+    pub unit: Unit,
+}
+
+/// One measure, or one member of the second category.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name in the legend.
+    pub name: String,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// Its points in the order of drawing; at most [`MAX_POINTS`] different places.
+    pub points: Vec<Point>,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The category, or the time as told on the axis.
+    pub label: String,
+    /// Where on a time axis: seconds since 1970 on the source's own wall clock, or for [`Grain::Number`] the number itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// The value; none leaves a gap.
+    pub value: Option<f64>,
+    /// The source's own digits, where `value` cannot hold them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<String>,
+}
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum ChartError {
+    /// This kind is not drawn.
+    #[error("a chart of kind `{0}` has no picture; show its rows instead")]
+    NoPicture(ChartType),
+    /// The embedded font does not load: a fault of the build.
+    #[error("the embedded chart font cannot be read")]
+    Font,
+    /// The drawing backend refused.
+    #[error("the chart cannot be drawn")]
+    Draw(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The PNG encoder refused.
+    #[error("the chart cannot be encoded as PNG")]
+    Encode(#[source] png::EncodingError),
+}
+
+impl Chart {
+    /// The Vega-Lite 5 specification, data included. A table's has no data: its rows are the result's own.
+    #[must_use]
+    pub fn vega_lite(&self) -> serde_json::Value {
+        vega::spec(self)
+    }
+
+    /// The picture as an SVG document of 960 x 540.
+    ///
+    /// # Errors
+    /// [`ChartError::NoPicture`] unless [`Chart::has_picture`]; the others are faults of ours.
+    pub fn svg(&self) -> Result<String, ChartError> {
+        draw::svg(self)
+    }
+
+    /// The picture as a PNG file of 960 x 540.
+    ///
+    /// # Errors
+    /// [`ChartError::NoPicture`] unless [`Chart::has_picture`]; the others are faults of ours.
+    pub fn png(&self) -> Result<Vec<u8>, ChartError> {
+        draw::png(self)
+    }
+
+    /// Whether [`Chart::svg`] and [`Chart::png`] draw this kind.
+    #[must_use]
+    pub fn has_picture(&self) -> bool {
+        match self.kind {
+            ChartType::Number | ChartType::Bar | ChartType::GroupedBar | ChartType::Line | ChartType::Pie => true,
+            ChartType::Area | ChartType::Scatter | ChartType::Histogram | ChartType::Table => false,
+        }
+    }
+}
+
+impl Point {
+    /// The value as far as it can be drawn: finite, and small enough that differences of two stay finite.
+    fn drawable(&self) -> Option<f64> {
+        self.value.filter(|value| value.is_finite()).map(|value| value.clamp(-1e300, 1e300))
+    }
+}

@@ -1,0 +1,91 @@
+//! Every event, in one shape for WebSocket, SSE and webhooks: a CloudEvents 1.0 JSON envelope.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    ids::{EventId, UserId},
+    jobs::JobKind,
+    model::jobs::JobState,
+};
+
+/// Where the events come from, for `source`.
+pub const SOURCE: &str = "/datagenie";
+
+/// The channel on which workers and apis tell each other that something happened. Only a wake-up: what is true is in PostgreSQL.
+pub const LIVE_CHANNEL: &str = "datagenie:live";
+
+/// The channel on which an api tells workers that a job's owner wants it stopped; its net is a look at the row.
+pub const CANCEL_CHANNEL: &str = "datagenie:cancel";
+
+/// An event as sent to clients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `1.0`.
+    pub specversion: String,
+    /// Unique; the same in every delivery of the event.
+    pub id: EventId,
+    /// [`SOURCE`].
+    pub source: String,
+    /// `question.succeeded` and so on.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// The resource's id.
+    pub subject: String,
+    /// Opaque and ordered; of durable events only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+    /// What happened.
+    pub data: Value,
+}
+
+/// What is published on [`LIVE_CHANNEL`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Live {
+    /// Who may see it.
+    pub user_id: UserId,
+    /// The resource it is about (a question's or connection's id).
+    pub subject: String,
+    /// A progress event to pass on; none: a durable event was written, look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Event>,
+}
+
+/// The type of a job's terminal event, such as `question.succeeded`; none while it runs.
+#[must_use]
+pub fn terminal_type(kind: JobKind, state: JobState) -> Option<String> {
+    state.is_terminal().then(|| format!("{}.{state}", kind.event_subject()))
+}
+
+/// The opaque `sequence` of a durable event: ordered as text by commit's transaction, then by row.
+#[must_use]
+pub fn sequence(xid: u64, seq: i64) -> String {
+    format!("{xid:016x}{seq:016x}")
+}
+
+/// Takes a `sequence` apart; none if it is not one of ours.
+#[must_use]
+pub fn parse_sequence(text: &str) -> Option<(u64, i64)> {
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    Some((u64::from_str_radix(&text[..16], 16).ok()?, i64::from_str_radix(&text[16..], 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_ordered_as_text_and_comes_back() {
+        let points = [(1, 2), (1, 10), (9, 1), (16, 0), (4_294_967_296, 5)];
+        let texts: Vec<String> = points.iter().map(|&(xid, seq)| sequence(xid, seq)).collect();
+        assert!(texts.is_sorted());
+        assert!(points.iter().zip(&texts).all(|(&point, text)| parse_sequence(text) == Some(point)));
+        assert_eq!(parse_sequence("ünicode-of-thirty-two-bytes-long"), None);
+        assert_eq!(parse_sequence("12"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Every kind of job and its payload. A payload is versioned by its `v`: a worker that meets a newer one gives the job back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ConnectionId, FileId, QuestionId},
+    model::jobs::Lane,
+    word_enum,
+};
+
+word_enum! {
+    /// What a job does.
+    pub enum JobKind {
+        /// Answers a question.
+        AnswerQuestion = "answer_question",
+        /// Looks at a connection, and reads its schema if it may be used.
+        ProbeConnection = "probe_connection",
+        /// Reads a connection's schema again.
+        SyncSchema = "sync_schema",
+    }
+}
+
+impl JobKind {
+    /// Where it rings.
+    #[must_use]
+    pub fn lane(self) -> Lane {
+        match self {
+            Self::AnswerQuestion => Lane::Interactive,
+            Self::ProbeConnection | Self::SyncSchema => Lane::Maintenance,
+        }
+    }
+
+    /// The first word of its events' types.
+    #[must_use]
+    pub fn event_subject(self) -> &'static str {
+        match self {
+            Self::AnswerQuestion => "question",
+            Self::ProbeConnection | Self::SyncSchema => "schema_sync",
+        }
+    }
+}
+
+/// The version of the payloads that this program writes, and the newest that it reads.
+pub const PAYLOAD_VERSION: u32 = 1;
+
+word_enum! {
+    /// Whether a cached answer will do.
+    pub enum CacheMode {
+        /// A fresh enough one will.
+        Use = "use",
+        /// Ask and compute anew.
+        Skip = "skip",
+    }
+}
+
+/// Payload of [`JobKind::AnswerQuestion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerQuestion {
+    /// [`PAYLOAD_VERSION`].
+    pub v: u32,
+    /// The question, `query_history.id`.
+    pub question_id: QuestionId,
+    /// In the asker's words; empty where only `sql` was given.
+    pub question: String,
+    /// The database it is asked of.
+    pub connection_id: Option<ConnectionId>,
+    /// The file it is asked of.
+    #[serde(default)]
+    pub file_id: Option<FileId>,
+    /// A reviewed statement, run through the guard instead of a draft.
+    #[serde(default)]
+    pub sql: Option<String>,
+    /// An earlier question that this one refers to.
+    #[serde(default)]
+    pub follows: Option<QuestionId>,
+    /// Whether a cached answer will do.
+    pub cache: CacheMode,
+}
+
+/// Payload of [`JobKind::ProbeConnection`] and [`JobKind::SyncSchema`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookAtConnection {
+    /// [`PAYLOAD_VERSION`].
+    pub v: u32,
+    /// Which connection.
+    pub connection_id: ConnectionId,
+}

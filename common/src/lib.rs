@@ -1,0 +1,19 @@
+//! What two or more of DataGenie's programs share. Modules stand in rank order: each uses only those above it.
+
+pub mod ids;
+pub mod model;
+
+pub mod clock;
+pub mod crypto;
+pub mod events;
+pub mod jobs;
+pub mod lifecycle;
+pub mod settings;
+pub mod telemetry;
+
+pub mod broker;
+pub mod cache;
+pub mod charts;
+pub mod files;
+pub mod ops;
+pub mod store;

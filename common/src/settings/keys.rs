@@ -1,0 +1,246 @@
+//! The table of every setting: its name, form, default, secrecy and meaning. Loading, the default file and `--help` are made from it.
+
+/// What a setting's value must look like.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Text that is not empty.
+    Text,
+    /// Text that is never shown.
+    Secret,
+    /// A whole number within bounds, both included.
+    Integer(i64, i64),
+    /// A number within bounds, both included.
+    Decimal(f64, f64),
+    /// `true` or `false`.
+    Boolean,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An http or https URL without a user name or password.
+    WebUrl,
+    /// A URL of one of these schemes that may hold a password.
+    SecretUrl(&'static [&'static str]),
+    /// The path of a folder.
+    Folder,
+    /// Absolute paths of folders, separated by colons; may be empty.
+    Folders,
+    /// IP networks in CIDR form, separated by commas; may be empty.
+    Cidrs,
+    /// Names of lanes, separated by commas.
+    Lanes,
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    LogFilter,
+}
+
+impl Kind {
+    /// Whether an empty text is a value of its own. For all other kinds an empty environment variable counts as not set.
+    #[must_use]
+    pub fn takes_empty(self) -> bool {
+        matches!(self, Self::Folders | Self::Cidrs)
+    }
+
+    /// Whether the value may hold a secret, so that no message shows it.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::SecretUrl(_))
+    }
+
+    /// What is expected, to follow the word "expected".
+    #[must_use]
+    pub fn expected(self) -> String {
+        match self {
+            Self::Text | Self::Secret => "text".to_owned(),
+            Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Decimal(least, most) => format!("a number from {least} to {most}"),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::WebUrl => "an http or https URL".to_owned(),
+            Self::SecretUrl(schemes) => format!("a URL that starts with {}://", schemes.join("://, ")),
+            Self::Folder => "the path of a folder".to_owned(),
+            Self::Folders => "absolute paths of folders, separated by colons".to_owned(),
+            Self::Cidrs => "IP networks like 10.0.0.0/8, separated by commas".to_owned(),
+            Self::Lanes => "lanes (interactive, bulk, maintenance, webhook), separated by commas".to_owned(),
+            Self::LogFilter => "log directives like `info` or `info,sqlx=warn`".to_owned(),
+        }
+    }
+}
+
+/// What holds when no source sets the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// It is an error.
+    Required,
+    /// The setting is absent.
+    Absent,
+    /// This value, as written in the environment.
+    Value(&'static str),
+    /// The value of another key.
+    SameAs(&'static str),
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// `section.key`, as in the file.
+    pub name: &'static str,
+    /// The form of its value.
+    pub kind: Kind,
+    /// What holds when nothing is set.
+    pub fallback: Fallback,
+    /// Its key in the table `system_settings`, if it may be set there.
+    pub stored: Option<&'static str>,
+    /// Another environment variable that is taken when its own is not set.
+    pub alias: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// Its environment variable: `jobs.lease_seconds` is `DATAGENIE_JOBS__LEASE_SECONDS`.
+    #[must_use]
+    pub fn environment(&self) -> String {
+        format!("DATAGENIE_{}", self.name.to_ascii_uppercase().replace('.', "__"))
+    }
+
+    /// Its section and its name within it.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+
+    const fn stored(mut self, key: &'static str) -> Self {
+        self.stored = Some(key);
+        self
+    }
+
+    const fn alias(mut self, variable: &'static str) -> Self {
+        self.alias = Some(variable);
+        self
+    }
+}
+
+const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, fallback: Fallback::Required, stored: None, alias: None, doc }
+}
+
+const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, fallback: Fallback::Absent, stored: None, alias: None, doc }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, fallback: Fallback::Value(default), stored: None, alias: None, doc }
+}
+
+/// The default of `llm.base_url`; another one means a model is configured even without an API key.
+pub const DEFAULT_LLM_BASE_URL: &str = "https://api.openai.com/v1";
+
+const REDIS: &[&str] = &["redis", "redis+unix", "unix"];
+const BROKER: &[&str] = &["redis", "redis+unix", "unix", "amqp", "amqps"];
+const PORT: Kind = Kind::Integer(0, 65_535);
+
+/// Every setting, by section.
+pub const KEYS: &[Key] = &[
+    required("database.url", Kind::SecretUrl(&["postgres", "postgresql"]), "The system database (PostgreSQL 15 or later)."),
+    key("database.pool_size", Kind::Integer(2, 1_000), "16", "Connections to the system database, per process."),
+    key("redis.url", Kind::SecretUrl(REDIS), "redis://127.0.0.1:6379", "Redis: caches and live events. It may be away for a while."),
+    Key {
+        name: "broker.url",
+        kind: Kind::SecretUrl(BROKER),
+        fallback: Fallback::SameAs("redis.url"),
+        stored: None,
+        alias: None,
+        doc: "The broker that wakes the workers: Redis or RabbitMQ.",
+    },
+    key("api.host", Kind::Text, "127.0.0.1", "The address the api listens on."),
+    key("api.port", PORT, "8080", "The port the api listens on; 0 takes any free one."),
+    optional("api.public_url", Kind::WebUrl, "The api's address as clients see it, for links in events and webhooks."),
+    key("api.max_body_kb", Kind::Integer(16, 102_400), "1024", "The longest request body in KiB; file uploads have a limit of their own."),
+    key("worker.concurrency", Kind::Integer(1, 1_024), "16", "Questions a worker process works on at once."),
+    key("worker.lanes", Kind::Lanes, "interactive,bulk,maintenance,webhook", "The lanes a worker process serves."),
+    key("worker.maintenance_concurrency", Kind::Integer(1, 256), "4", "Maintenance jobs a worker process works on at once."),
+    optional("worker.health_port", PORT, "The port of the worker's /healthz, /readyz and /metrics on 127.0.0.1; none: not served."),
+    key("worker.grace_seconds", Kind::Integer(0, 600), "20", "How long a stopping process may finish what it has begun."),
+    optional("scheduler.health_port", PORT, "The port of the scheduler's /healthz, /readyz and /metrics on 127.0.0.1; none: not served."),
+    key("jobs.lease_seconds", Kind::Integer(2, 3_600), "10", "How long a worker may be silent before its job is given to another one."),
+    key("jobs.max_attempts", Kind::Integer(1, 100), "3", "Attempts at a job before it counts as dead."),
+    key(
+        "jobs.deadline_seconds",
+        Kind::Integer(1, 604_800),
+        "600",
+        "How long after its submission a job is given up, unless it says otherwise.",
+    ),
+    key(
+        "jobs.sweep_ms",
+        Kind::Integer(10, 60_000),
+        "1000",
+        "How often the scheduler looks for due, lost and overdue jobs, in milliseconds.",
+    ),
+    key("jobs.stale_ring_seconds", Kind::Integer(1, 3_600), "5", "After how long a job that nobody claimed is announced again."),
+    key("limits.waiting_per_user", Kind::Integer(1, 100_000_000), "250000", "Jobs one user may have waiting."),
+    key("limits.waiting", Kind::Integer(1, 1_000_000_000), "1000000", "Jobs that may wait in all."),
+    key("limits.question_bytes", Kind::Integer(1, 1_048_576), "10240", "The longest question, in bytes."),
+    key("limits.max_wait_seconds", Kind::Integer(0, 60), "60", "The longest time a request may be held by `Prefer: wait`."),
+    required(
+        "sealing.key",
+        Kind::Secret,
+        "The keys that seal secrets at rest: base64 of 32 bytes each, as id:base64 separated by commas; the first one seals.",
+    )
+    .alias("ENCRYPTION_KEY"),
+    key("llm.base_url", Kind::WebUrl, DEFAULT_LLM_BASE_URL, "The address of an OpenAI-compatible API."),
+    optional("llm.api_key", Kind::Secret, "Its API key. Without one, and with the default address, the offline planner answers.")
+        .alias("OPENAI_API_KEY"),
+    key("llm.model", Kind::Text, "gpt-4", "The model.").stored("openai_model"),
+    key("llm.temperature", Kind::Decimal(0.0, 2.0), "0.0", "Its temperature.").stored("openai_temperature"),
+    key("llm.timeout_seconds", Kind::Integer(1, 600), "60", "How long one call of the model may take."),
+    key("llm.max_concurrency", Kind::Integer(1, 10_000), "50", "Calls of the model at once, over all workers."),
+    key("llm.prompt_price", Kind::Decimal(0.0, 1_000_000.0), "0", "Price of a million prompt tokens, for the cost told with an answer."),
+    key("llm.completion_price", Kind::Decimal(0.0, 1_000_000.0), "0", "Price of a million completion tokens."),
+    key(
+        "llm.schema_budget_chars",
+        Kind::Integer(1_000, 1_000_000),
+        "24000",
+        "Characters of schema a prompt may hold; larger schemas are cut to the best tables.",
+    ),
+    key("llm.max_tokens", Kind::Integer(16, 1_000_000), "2000", "The longest answer of the model, in tokens."),
+    key(
+        "llm.json_schema",
+        Kind::Boolean,
+        "true",
+        "Whether the model is asked for strict JSON by schema; turn it off for servers that do not know it.",
+    ),
+    key("files.root", Kind::Folder, ".datagenie/files", "Where result files, charts and uploads lie. All processes share it."),
+    key("files.max_size_mb", Kind::Integer(1, 10_240), "50", "The largest upload, in MiB.").stored("max_file_size_mb"),
+    key("query.max_rows", Kind::Integer(1, 10_000_000), "10000", "Rows a query may return.").stored("max_query_rows"),
+    key("query.max_bytes", Kind::Integer(1_024, 1_073_741_824), "16777216", "Bytes a query's result may have."),
+    key("query.max_seconds", Kind::Integer(1, 3_600), "30", "How long a query may run."),
+    key(
+        "query.inline_bytes",
+        Kind::Integer(0, 1_048_576),
+        "65536",
+        "Results up to this many bytes are kept in the system database, larger ones in files.",
+    ),
+    key("auth.session_timeout_hours", Kind::Integer(1, 8_760), "24", "How long a login session is valid.").stored("session_timeout_hours"),
+    key("cache.ttl_seconds", Kind::Integer(1, 604_800), "3600", "How long query results are cached.").stored("cache_ttl_seconds"),
+    key("sources.sqlite_roots", Kind::Folders, "", "Folders from which SQLite files may be registered; none: no SQLite files."),
+    key("sources.connect_timeout_seconds", Kind::Integer(1, 60), "5", "How long connecting to a customer's database may take."),
+    key(
+        "sources.sync_max_tables",
+        Kind::Integer(1, 1_000_000),
+        "5000",
+        "Tables read from a customer's database; larger schemas are cut there and say so.",
+    ),
+    key("webhooks.allow_cidrs", Kind::Cidrs, "", "Private networks webhooks may be sent to; public addresses are always allowed."),
+    key("log.format", Kind::Choice(&["json", "text"]), "json", "The form of log lines."),
+    key("log.filter", Kind::LogFilter, "info", "Which log lines are written."),
+    key("clock.offset_seconds", Kind::Integer(-315_360_000, 315_360_000), "0", "Shifts the processes' clock. For tests only."),
+];
+
+/// Environment variables with the prefix that are no settings: they belong to the command line, the demo and the tests.
+pub const OTHER_VARIABLES: &[&str] = &["DATAGENIE_CONFIG", "DATAGENIE_ADMIN_PASSWORD", "DATAGENIE_URL", "DATAGENIE_API_KEY"];
+/// Variables with this prefix are ignored too.
+pub const TEST_VARIABLES: &str = "DATAGENIE_TEST_";
+
+/// The setting of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

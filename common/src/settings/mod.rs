@@ -1,0 +1,370 @@
+//! The settings, from the environment, `system_settings`, a file and the defaults, in that order, checked whole.
+//!
+//! `Settings::load` is called twice by a server: first without stored settings, to learn where the database is, then with them.
+
+mod assemble;
+pub mod keys;
+mod load;
+mod problems;
+pub mod render;
+mod sources;
+mod urls;
+mod values;
+
+use std::{path::PathBuf, time::Duration};
+
+use ipnetwork::IpNetwork;
+use secrecy::SecretString;
+
+pub use self::{
+    keys::DEFAULT_LLM_BASE_URL,
+    problems::{Problem, SettingsError},
+    sources::Sources,
+    urls::SecretUrl,
+};
+use crate::{
+    model::{jobs::Lane, policies::Limits},
+    word_enum,
+};
+
+/// All settings. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The system database.
+    pub database: Database,
+    /// Redis, for caches and live events.
+    pub redis: Redis,
+    /// What wakes the workers.
+    pub broker: Broker,
+    /// The HTTP api.
+    pub api: Api,
+    /// Worker processes.
+    pub worker: Worker,
+    /// Scheduler processes.
+    pub scheduler: Scheduler,
+    /// The ledger.
+    pub jobs: Jobs,
+    /// What one user and all users may ask for.
+    pub limits: Intake,
+    /// Secrets at rest.
+    pub sealing: Sealing,
+    /// The language model.
+    pub llm: Llm,
+    /// Files.
+    pub files: FileStore,
+    /// Bounds of a query on a customer's database.
+    pub query: Query,
+    /// Signing in.
+    pub auth: Auth,
+    /// Caches.
+    pub cache: CacheTimes,
+    /// Customers' databases.
+    pub sources: CustomerSources,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// Log lines.
+    pub log: Log,
+    /// The clock.
+    pub clock: ClockShift,
+}
+
+impl Settings {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// Every problem of every source at once: unknown names (with the nearest known one), wrong types, values out of bounds, missing ones.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
+        load::load(sources)
+    }
+}
+
+/// `[database]`
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where it is.
+    pub url: SecretUrl,
+    /// Connections per process.
+    pub pool_size: u32,
+}
+
+/// `[redis]`
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Where it is.
+    pub url: SecretUrl,
+}
+
+/// `[broker]`
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// Where it is: a Redis or an AMQP URL.
+    pub url: SecretUrl,
+}
+
+/// `[api]`
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Address or host name to listen on.
+    pub host: String,
+    /// Port to listen on; 0: any free one.
+    pub port: u16,
+    /// The address clients use, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The longest request body, in KiB.
+    pub max_body_kb: usize,
+}
+
+impl Api {
+    /// The longest request body, in bytes.
+    #[must_use]
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_kb * 1024
+    }
+}
+
+/// `[worker]`
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Questions at once, per process.
+    pub concurrency: usize,
+    /// The lanes served, each once.
+    pub lanes: Vec<Lane>,
+    /// Maintenance jobs at once, per process.
+    pub maintenance_concurrency: usize,
+    /// Where health and metrics are served; none: nowhere.
+    pub health_port: Option<u16>,
+    /// How long a stopping process may finish its work, in seconds.
+    pub grace_seconds: u64,
+}
+
+impl Worker {
+    /// How long a stopping process may finish its work.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds)
+    }
+}
+
+/// `[scheduler]`
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    /// Where health and metrics are served; none: nowhere.
+    pub health_port: Option<u16>,
+}
+
+/// `[jobs]`
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    /// How long a lease lasts without a heartbeat, in seconds.
+    pub lease_seconds: u64,
+    /// Attempts before a job is dead.
+    pub max_attempts: u32,
+    /// How long after submission a job is given up, in seconds.
+    pub deadline_seconds: u64,
+    /// How often the scheduler sweeps, in milliseconds.
+    pub sweep_ms: u64,
+    /// When an unclaimed job is rung again, in seconds.
+    pub stale_ring_seconds: u64,
+}
+
+impl Jobs {
+    /// How long a lease lasts without a heartbeat.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    /// How long after submission a job is given up.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds)
+    }
+
+    /// How often the scheduler sweeps.
+    #[must_use]
+    pub fn sweep(&self) -> Duration {
+        Duration::from_millis(self.sweep_ms)
+    }
+
+    /// When an unclaimed job is rung again.
+    #[must_use]
+    pub fn stale_ring(&self) -> Duration {
+        Duration::from_secs(self.stale_ring_seconds)
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Waiting jobs of one user.
+    pub waiting_per_user: u64,
+    /// Waiting jobs in all.
+    pub waiting: u64,
+    /// The longest question, in bytes.
+    pub question_bytes: usize,
+    /// The longest `Prefer: wait`, in seconds.
+    pub max_wait_seconds: u64,
+}
+
+/// `[sealing]`
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    /// For [`Keyring::from_setting`](crate::crypto::Keyring::from_setting).
+    pub key: SecretString,
+}
+
+/// `[llm]`
+#[derive(Clone, Debug)]
+pub struct Llm {
+    /// Of an OpenAI-compatible API, without a slash at its end.
+    pub base_url: String,
+    /// Its key; local servers need none.
+    pub api_key: Option<SecretString>,
+    /// The model's name.
+    pub model: String,
+    /// 0 to 2.
+    pub temperature: f64,
+    /// Time-out of one call, in seconds.
+    pub timeout_seconds: u64,
+    /// Calls at once over the whole fleet.
+    pub max_concurrency: usize,
+    /// Of a million prompt tokens.
+    pub prompt_price: f64,
+    /// Of a million completion tokens.
+    pub completion_price: f64,
+    /// Characters of schema in a prompt.
+    pub schema_budget_chars: usize,
+    /// The longest answer, in tokens.
+    pub max_tokens: u32,
+    /// Whether to ask for strict JSON by schema.
+    pub json_schema: bool,
+}
+
+impl Llm {
+    /// Whether there is a model to ask: a key, or an address of one's own (local servers need no key). Else the offline planner answers.
+    #[must_use]
+    pub fn configured(&self) -> bool {
+        self.api_key.is_some() || self.base_url != DEFAULT_LLM_BASE_URL
+    }
+
+    /// Time-out of one call.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
+
+/// `[files]`
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    /// The folder all processes share.
+    pub root: PathBuf,
+    /// The largest upload, in MiB.
+    pub max_size_mb: u64,
+}
+
+/// `[query]`
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Rows returned at most.
+    pub max_rows: u64,
+    /// Bytes returned at most.
+    pub max_bytes: u64,
+    /// Time on the customer's database, in seconds.
+    pub max_seconds: u64,
+    /// Results up to this size stay in the system database.
+    pub inline_bytes: usize,
+}
+
+impl Query {
+    /// The bounds as a policy holds them.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { max_rows: self.max_rows, max_bytes: self.max_bytes, max_seconds: self.max_seconds }
+    }
+}
+
+/// `[auth]`
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// How long a session is valid, in hours.
+    pub session_timeout_hours: u64,
+}
+
+impl Auth {
+    /// How long a session is valid.
+    #[must_use]
+    pub fn session_timeout(&self) -> Duration {
+        Duration::from_secs(self.session_timeout_hours * 3_600)
+    }
+}
+
+/// `[cache]`
+#[derive(Clone, Debug)]
+pub struct CacheTimes {
+    /// How long query results are cached, in seconds.
+    pub ttl_seconds: u64,
+}
+
+impl CacheTimes {
+    /// How long query results are cached.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        Duration::from_secs(self.ttl_seconds)
+    }
+}
+
+/// `[sources]`
+#[derive(Clone, Debug)]
+pub struct CustomerSources {
+    /// Absolute folders from which SQLite files may be registered.
+    pub sqlite_roots: Vec<PathBuf>,
+    /// Time-out of connecting, in seconds.
+    pub connect_timeout_seconds: u64,
+    /// Tables read by a sync at most.
+    pub sync_max_tables: usize,
+}
+
+impl CustomerSources {
+    /// Time-out of connecting.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout_seconds)
+    }
+}
+
+/// `[webhooks]`
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// Private networks that may be called.
+    pub allow_cidrs: Vec<IpNetwork>,
+}
+
+word_enum! {
+    /// The form of log lines.
+    pub enum LogFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// For eyes.
+        Text = "text",
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+/// `[clock]`
+#[derive(Clone, Debug)]
+pub struct ClockShift {
+    /// Added to the time, in seconds. For tests only.
+    pub offset_seconds: i64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! `api_keys`: found by prefix, compared by hash.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{Result, StoreError};
+use crate::{
+    ids::{ApiKeyId, ConnectionId, UserId},
+    model::users::Role,
+};
+
+/// A key as shown to its owner.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// What it may do: `read`, `ask`, `manage`, `admin`.
+    pub scopes: Vec<String>,
+    /// The connections it may use; none: all of its owner's.
+    pub connections: Option<Vec<Uuid>>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A usable key, for signing in.
+#[derive(Clone, Debug)]
+pub struct ActiveKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// Whose.
+    pub user_id: UserId,
+    /// His role now.
+    pub role: Role,
+    /// SHA-256 of the whole key, in hex.
+    pub key_hash: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// The connections it may use; none: all of its owner's.
+    pub connections: Option<Vec<ConnectionId>>,
+}
+
+/// What a new key is made of.
+#[derive(Clone, Debug)]
+pub struct NewKey<'a> {
+    /// What its owner calls it.
+    pub name: &'a str,
+    /// Its first characters.
+    pub prefix: &'a str,
+    /// SHA-256 of the whole key, in hex.
+    pub key_hash: &'a str,
+    /// What it may do.
+    pub scopes: &'a [String],
+    /// The connections it may use.
+    pub connections: Option<Vec<Uuid>>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Adds a key.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(conn: &mut PgConnection, owner: UserId, key: NewKey<'_>) -> Result<ApiKey> {
+    let row = sqlx::query_as!(
+        ApiKey,
+        r#"INSERT INTO api_keys (id, user_id, name, prefix, key_hash, scopes, connections, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         RETURNING id AS "id: ApiKeyId", name, prefix, scopes, connections, expires_at, last_used_at, created_at"#,
+        ApiKeyId::new().0,
+        owner.0,
+        key.name,
+        key.prefix,
+        key.key_hash,
+        key.scopes,
+        key.connections.as_deref(),
+        key.expires_at,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row)
+}
+
+/// A user's keys that are not revoked, newest first, before a cursor.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(pool: &PgPool, owner: UserId, before: Option<ApiKeyId>, limit: i64) -> Result<Vec<ApiKey>> {
+    let keys = sqlx::query_as!(
+        ApiKey,
+        r#"SELECT id AS "id: ApiKeyId", name, prefix, scopes, connections, expires_at, last_used_at, created_at FROM api_keys
+         WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"#,
+        owner.0,
+        before.map(|id| id.0),
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(keys)
+}
+
+/// Revokes a key of this user; whether there was one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn revoke(conn: &mut PgConnection, owner: UserId, id: ApiKeyId) -> Result<bool> {
+    let done =
+        sqlx::query!("UPDATE api_keys SET revoked_at = dg_now() WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL", id.0, owner.0)
+            .execute(conn)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The usable key of this prefix, and notes its use once a minute.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_active(pool: &PgPool, prefix: &str) -> Result<Option<ActiveKey>> {
+    let row = sqlx::query!(
+        "SELECT k.id, k.user_id, k.key_hash, k.scopes, k.connections, u.role,
+                (k.last_used_at IS NULL OR k.last_used_at < dg_now() - interval '1 minute') AS \"stale!\"
+         FROM api_keys k JOIN users u ON u.id = k.user_id
+         WHERE k.prefix = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > dg_now()) AND u.is_active",
+        prefix
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.stale {
+        sqlx::query!("UPDATE api_keys SET last_used_at = dg_now() WHERE id = $1", row.id).execute(pool).await?;
+    }
+    Ok(Some(ActiveKey {
+        id: ApiKeyId(row.id),
+        user_id: UserId(row.user_id),
+        role: row.role.parse().map_err(|detail| StoreError::Unreadable { what: "users.role", detail })?,
+        key_hash: row.key_hash,
+        scopes: row.scopes,
+        connections: row.connections.map(|ids| ids.into_iter().map(ConnectionId).collect()),
+    }))
+}

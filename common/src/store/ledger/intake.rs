@@ -1,0 +1,260 @@
+//! A job comes into being: nothing is accepted that can be lost (invariant 2).
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::Ring;
+use crate::{
+    ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
+    jobs::JobKind,
+    model::questions::QueryType,
+    store::{
+        Result,
+        audit::Origin,
+        idempotency::{Earlier, IdempotencyKey},
+    },
+};
+
+/// A job other than a question's.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Minted before the commit, so that an unknown outcome can be resent.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// For whom.
+    pub user_id: UserId,
+    /// On which connection.
+    pub connection_id: Option<ConnectionId>,
+    /// In which batch.
+    pub batch_id: Option<BatchId>,
+    /// What it is about.
+    pub subject_id: Option<Uuid>,
+    /// The job that it repeats.
+    pub replay_of: Option<JobId>,
+    /// Seconds until it is given up.
+    pub deadline_seconds: f64,
+    /// Attempts that it may cost.
+    pub max_attempts: i16,
+    /// What it needs.
+    pub payload: Value,
+    /// The trace that it continues.
+    pub traceparent: Option<String>,
+}
+
+impl NewJob {
+    /// The bell to ring after the commit.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        Ring { job_id: self.id, kind: self.kind, lane: self.kind.lane(), traceparent: self.traceparent.clone() }
+    }
+}
+
+/// Adds a job, in the transaction of the change that causes it. It counts as rung: the caller rings after the commit.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(conn: &mut PgConnection, job: &NewJob) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO jobs (id, kind, lane, state, user_id, connection_id, batch_id, subject_id, replay_of, deadline, max_attempts, rung_at)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, dg_now() + $9 * interval '1 second', $10, dg_now())",
+        job.id.0,
+        job.kind.as_str(),
+        job.kind.lane().as_str(),
+        job.user_id.0,
+        job.connection_id.map(|id| id.0),
+        job.batch_id.map(|id| id.0),
+        job.subject_id,
+        job.replay_of.map(|id| id.0),
+        job.deadline_seconds,
+        job.max_attempts
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("INSERT INTO job_payloads (job_id, payload, traceparent) VALUES ($1, $2, $3)", job.id.0, job.payload, job.traceparent)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A question as submitted.
+#[derive(Clone, Debug)]
+pub struct NewQuestion {
+    /// Minted before the commit, so that an unknown outcome can be resent.
+    pub id: QuestionId,
+    /// Likewise.
+    pub job_id: JobId,
+    /// Who asks.
+    pub user_id: UserId,
+    /// The database it is asked of.
+    pub connection_id: Option<ConnectionId>,
+    /// In the asker's words; empty where only a statement is given.
+    pub question: String,
+    /// What it is asked of.
+    pub query_type: QueryType,
+    /// The question it refers to.
+    pub follows: Option<QuestionId>,
+    /// Seconds until it is given up.
+    pub deadline_seconds: f64,
+    /// Attempts that it may cost.
+    pub max_attempts: i16,
+    /// The job's payload.
+    pub payload: Value,
+    /// The trace that it continues.
+    pub traceparent: Option<String>,
+    /// The caller's `Idempotency-Key`.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Where the call came from, for the audit log.
+    pub origin: Origin,
+}
+
+impl NewQuestion {
+    /// The bell to ring after the commit.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        let kind = JobKind::AnswerQuestion;
+        Ring { job_id: self.job_id, kind, lane: kind.lane(), traceparent: self.traceparent.clone() }
+    }
+}
+
+/// How a submission ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is in the ledger.
+    New,
+    /// The same request was made before: this question.
+    Earlier(QuestionId),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// Puts a slice of submissions into the ledger in one statement, and so in one commit: question, job, payload,
+/// idempotency key and audit line of each, or nothing of any.
+///
+/// Safe to send again with the same ids when the outcome of a first try is unknown.
+///
+/// # Errors
+/// If the database fails, or one of the slice can't be stored: then none is, and the caller sends them one by one.
+pub async fn submit(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Submitted>> {
+    let stored = insert_slice(pool, slice).await?;
+    let mut outcomes = Vec::with_capacity(slice.len());
+    for question in slice {
+        let outcome = match &question.idempotency {
+            _ if stored.contains(&question.id.0) => Submitted::New,
+            None => Submitted::New,
+            Some(key) => match crate::store::idempotency::find(pool, question.user_id, key).await? {
+                Some(Earlier::Same(id)) if id == question.id.0 => Submitted::New,
+                Some(Earlier::Same(id)) => Submitted::Earlier(QuestionId(id)),
+                Some(Earlier::Different) | None => Submitted::KeyReused,
+            },
+        };
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+// Parallel arrays, as UNNEST wants them.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    jobs: Vec<Uuid>,
+    users: Vec<Uuid>,
+    connections: Vec<Option<Uuid>>,
+    questions: Vec<String>,
+    types: Vec<String>,
+    follows: Vec<Option<Uuid>>,
+    deadlines: Vec<f64>,
+    attempts: Vec<i16>,
+    payloads: Vec<Value>,
+    traces: Vec<Option<String>>,
+    keys: Vec<Option<String>>,
+    hashes: Vec<Option<Vec<u8>>>,
+    requests: Vec<Option<Uuid>>,
+    networks: Vec<Option<ipnetwork::IpNetwork>>,
+    agents: Vec<Option<String>>,
+}
+
+impl Columns {
+    fn push(&mut self, q: &NewQuestion) {
+        self.ids.push(q.id.0);
+        self.jobs.push(q.job_id.0);
+        self.users.push(q.user_id.0);
+        self.connections.push(q.connection_id.map(|id| id.0));
+        self.questions.push(q.question.clone());
+        self.types.push(q.query_type.as_str().to_owned());
+        self.follows.push(q.follows.map(|id| id.0));
+        self.deadlines.push(q.deadline_seconds);
+        self.attempts.push(q.max_attempts);
+        self.payloads.push(q.payload.clone());
+        self.traces.push(q.traceparent.clone());
+        self.keys.push(q.idempotency.as_ref().map(|key| key.key.clone()));
+        self.hashes.push(q.idempotency.as_ref().map(|key| key.request_hash.clone()));
+        self.requests.push(q.origin.request_id.map(|id| id.0));
+        self.networks.push(q.origin.network());
+        self.agents.push(q.origin.user_agent.clone());
+    }
+}
+
+async fn insert_slice(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Uuid>> {
+    let mut c = Columns::default();
+    slice.iter().for_each(|question| c.push(question));
+    let stored = sqlx::query_scalar!(
+        r#"WITH input AS (
+               SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::float8[],
+                                    $9::int2[], $10::jsonb[], $11::text[], $12::text[], $13::bytea[], $14::uuid[], $15::inet[], $16::text[])
+               AS t(id, job_id, user_id, connection_id, question, query_type, follows, deadline, max_attempts, payload, traceparent,
+                    key, request_hash, request_id, ip_address, user_agent)
+           ), keys AS (
+               INSERT INTO idempotency_keys AS k (user_id, key, request_hash, resource_id, expires_at)
+               SELECT DISTINCT ON (user_id, key) user_id, key, request_hash, id, dg_now() + interval '24 hours' FROM input
+               WHERE key IS NOT NULL ORDER BY user_id, key, id
+               ON CONFLICT (user_id, key) DO UPDATE
+                   SET request_hash = EXCLUDED.request_hash, resource_id = EXCLUDED.resource_id, expires_at = EXCLUDED.expires_at
+                   WHERE k.expires_at < dg_now()
+               RETURNING resource_id
+           ), fresh AS (
+               SELECT * FROM input WHERE key IS NULL OR id IN (SELECT resource_id FROM keys)
+           ), asked AS (
+               INSERT INTO query_history (id, user_id, connection_id, question, query_type, job_id, follows)
+               SELECT id, user_id, connection_id, question, query_type, job_id, follows FROM fresh
+               ON CONFLICT (id) DO NOTHING
+               RETURNING id
+           ), queued AS (
+               INSERT INTO jobs (id, kind, lane, state, user_id, connection_id, subject_id, deadline, max_attempts, rung_at)
+               SELECT job_id, 'answer_question', 'interactive', 'queued', user_id, connection_id, id,
+                      dg_now() + deadline * interval '1 second', max_attempts, dg_now()
+               FROM fresh
+               ON CONFLICT (id) DO NOTHING
+           ), payloads AS (
+               INSERT INTO job_payloads (job_id, payload, traceparent)
+               SELECT job_id, payload, traceparent FROM fresh
+               ON CONFLICT (job_id) DO NOTHING
+           ), audited AS (
+               INSERT INTO audit_logs (user_id, action, resource_type, resource_id, ip_address, user_agent, request_id, details, result)
+               SELECT user_id, 'question.asked', 'question', fresh.id::text, ip_address, user_agent, request_id,
+                      jsonb_build_object('connection_id', connection_id, 'job_id', job_id), 'success'
+               FROM fresh JOIN asked ON asked.id = fresh.id
+           )
+           SELECT id AS "id!" FROM fresh"#,
+        &c.ids,
+        &c.jobs,
+        &c.users,
+        &c.connections as &[Option<Uuid>],
+        &c.questions,
+        &c.types,
+        &c.follows as &[Option<Uuid>],
+        &c.deadlines,
+        &c.attempts,
+        &c.payloads,
+        &c.traces as &[Option<String>],
+        &c.keys as &[Option<String>],
+        &c.hashes as &[Option<Vec<u8>>],
+        &c.requests as &[Option<Uuid>],
+        &c.networks as &[Option<ipnetwork::IpNetwork>],
+        &c.agents as &[Option<String>]
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(stored)
+}

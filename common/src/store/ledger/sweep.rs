@@ -1,0 +1,180 @@
+//! What the scheduler does for the ledger: ring again what was not heard, rescue what a dead worker left. Safe to run twice.
+
+use sqlx::PgPool;
+
+use super::{
+    Ring,
+    finish::{Ended, Job, Outcome, write},
+};
+use crate::{
+    ids::{JobId, UserId},
+    model::{
+        jobs::Lane,
+        questions::{Failure, FailureCode, Stage},
+    },
+    store::{Result, StoreError},
+};
+
+/// Jobs of a lane whose time has come and that were not rung, or whose bell went unheard for so many seconds. They count as rung
+/// now: the caller rings.
+///
+/// # Errors
+/// If the database fails.
+pub async fn ring_again(pool: &PgPool, lane: Lane, stale_seconds: f64, limit: i64) -> Result<Vec<Ring>> {
+    let rows = sqlx::query!(
+        "UPDATE jobs SET state = 'queued', rung_at = dg_now()
+         FROM (SELECT id FROM jobs WHERE lane = $1 AND finished_at IS NULL AND state IN ('waiting', 'queued') AND run_at <= dg_now()
+                   AND (rung_at IS NULL OR rung_at < dg_now() - $2 * interval '1 second')
+               ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) due
+         LEFT JOIN job_payloads p ON p.job_id = due.id
+         WHERE jobs.id = due.id
+         RETURNING jobs.id, kind, p.traceparent",
+        lane.as_str(),
+        stale_seconds,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?;
+            Ok(Ring { job_id: JobId(row.id), kind, lane, traceparent: row.traceparent })
+        })
+        .collect()
+}
+
+/// What a rescue did.
+#[derive(Debug, Default)]
+pub struct Rescued {
+    /// Put back into the queue, and due at once: ring.
+    pub rings: Vec<Ring>,
+    /// Put back to wait for a backoff.
+    pub delayed: usize,
+    /// Ended: their attempts were spent, or their owner had wanted them stopped.
+    pub ended: Vec<Ended>,
+}
+
+/// Takes jobs whose lease ran out from the workers that held them: the first time at once, then with a backoff; attempts spent:
+/// failed and dead; wanted stopped: cancelled. Crashes cost an attempt.
+///
+/// After a restart of PostgreSQL nothing is rescued for one lease: its workers could not renew while it was away.
+///
+/// # Errors
+/// If the database fails.
+pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Rescued> {
+    let mut tx = pool.begin().await?;
+    let rows = sqlx::query!(
+        r#"SELECT id, kind, lane, user_id, subject_id, lease_id, attempt, max_attempts, crashes, stage, worker,
+                  cancel_requested_at IS NOT NULL AS "cancel_requested!", p.traceparent
+           FROM jobs LEFT JOIN job_payloads p ON p.job_id = id
+           WHERE state = 'running' AND lease_until < dg_now()
+             AND pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'
+           ORDER BY id LIMIT $2 FOR UPDATE OF jobs SKIP LOCKED"#,
+        lease_seconds,
+        limit
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut rescued = Rescued::default();
+    for row in rows {
+        let unreadable = |what| move |detail| StoreError::Unreadable { what, detail };
+        let job = Job {
+            id: JobId(row.id),
+            lease_id: row.lease_id,
+            kind: row.kind.parse().map_err(unreadable("jobs.kind"))?,
+            user_id: UserId(row.user_id),
+            subject_id: row.subject_id,
+        };
+        let lane: Lane = row.lane.parse().map_err(unreadable("jobs.lane"))?;
+        let stage: Option<Stage> = row.stage.and_then(|stage| stage.parse().ok());
+        let crashed = Failure::new(FailureCode::AttemptsSpent, format!("the worker died with it, {} times", row.crashes + 1))
+            .hint("an administrator can look at the dead jobs and replay it");
+        let last = row.attempt >= row.max_attempts;
+        if row.cancel_requested || last {
+            let outcome =
+                if row.cancel_requested { Outcome::Cancelled } else { Outcome::Failed { failure: crashed, dead: true, ending: None } };
+            rescued.ended.push(write(&mut tx, &job, stage, &outcome).await?);
+            continue;
+        }
+        // 0, 2, 4, 8 … seconds, at most a minute.
+        let wait = if row.crashes == 0 { 0.0 } else { f64::from(1_u32 << row.crashes.clamp(0, 6)).min(60.0) };
+        sqlx::query!(
+            "INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage)
+             SELECT id, lease_id, attempt, worker, coalesce(started_at, dg_now()), 'crashed', stage FROM jobs WHERE id = $1",
+            row.id
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE jobs SET state = CASE WHEN $2 = 0.0::float8 THEN 'queued' ELSE 'waiting' END, lease_id = NULL, lease_until = NULL, worker = NULL,
+                 stage = NULL, crashes = crashes + 1, run_at = dg_now() + $2::float8 * interval '1 second',
+                 rung_at = CASE WHEN $2 = 0.0::float8 THEN dg_now() END
+             WHERE id = $1",
+            row.id,
+            wait
+        )
+        .execute(&mut *tx)
+        .await?;
+        if wait == 0.0 {
+            rescued.rings.push(Ring { job_id: job.id, kind: job.kind, lane, traceparent: row.traceparent });
+        } else {
+            rescued.delayed += 1;
+        }
+    }
+    tx.commit().await?;
+    Ok(rescued)
+}
+
+/// Ends waiting jobs whose deadline has passed; a running one is its worker's to end.
+///
+/// # Errors
+/// If the database fails.
+pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
+    let mut tx = pool.begin().await?;
+    let rows = sqlx::query!(
+        "SELECT id, kind, user_id, subject_id, error FROM jobs
+         WHERE finished_at IS NULL AND state IN ('waiting', 'queued') AND deadline < dg_now()
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+        limit
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    for row in rows {
+        let job = Job {
+            id: JobId(row.id),
+            lease_id: None,
+            kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
+            user_id: UserId(row.user_id),
+            subject_id: row.subject_id,
+        };
+        // What kept it from running, if that is known, tells more than that its time is over.
+        let failure = row.error.and_then(|error| serde_json::from_value::<Failure>(error).ok()).unwrap_or_else(deadline_passed);
+        ended.push(write(&mut tx, &job, None, &Outcome::Failed { failure, dead: false, ending: None }).await?);
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// The failure of a job whose time is over.
+#[must_use]
+pub fn deadline_passed() -> Failure {
+    Failure::new(FailureCode::DeadlinePassed, "its deadline passed before it could be done")
+        .hint("ask again, or give it more time with deadline_seconds")
+        .retryable()
+}
+
+/// How many jobs of a lane wait or are rung, and for how many seconds the oldest has.
+///
+/// # Errors
+/// If the database fails.
+pub async fn backlog(pool: &PgPool, lane: Lane) -> Result<(i64, f64)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "waiting!", coalesce(extract(epoch FROM dg_now() - min(run_at)), 0)::float8 AS "oldest!"
+           FROM jobs WHERE lane = $1 AND finished_at IS NULL AND state IN ('waiting', 'queued')"#,
+        lane.as_str()
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((row.waiting, row.oldest.max(0.0)))
+}

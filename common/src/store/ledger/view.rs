@@ -1,0 +1,244 @@
+//! Reading jobs, every kind in one shape; cancelling and replaying them.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{
+    NewJob,
+    finish::{Ended, Job, Outcome, write},
+    intake,
+};
+use crate::{
+    ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
+    jobs::JobKind,
+    model::jobs::JobState,
+    store::{Result, StoreError, questions},
+};
+
+/// A job as shown.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its id.
+    pub id: Uuid,
+    /// What it does.
+    pub kind: String,
+    /// Where it rings.
+    pub lane: String,
+    /// Where it stands.
+    pub state: String,
+    /// What a running one is doing.
+    pub stage: Option<String>,
+    /// How far it is.
+    pub progress: Option<Value>,
+    /// For whom.
+    pub user_id: Uuid,
+    /// On which connection.
+    pub connection_id: Option<Uuid>,
+    /// What it is about.
+    pub subject_id: Option<Uuid>,
+    /// Attempts begun.
+    pub attempt: i16,
+    /// Attempts that it may cost.
+    pub max_attempts: i16,
+    /// Whether it is among the dead jobs.
+    pub dead: bool,
+    /// Why it has no result.
+    pub error: Option<Value>,
+    /// The job that it repeats.
+    pub replay_of: Option<Uuid>,
+    /// When it may begin.
+    pub run_at: DateTime<Utc>,
+    /// When it is given up.
+    pub deadline: DateTime<Utc>,
+    /// When it came into being.
+    pub created_at: DateTime<Utc>,
+    /// When its first attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A job of this user; admins see everybody's (`owner` none).
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(pool: &PgPool, owner: Option<UserId>, id: JobId) -> Result<Option<JobView>> {
+    let row = sqlx::query_as!(
+        JobView,
+        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
+                run_at, deadline, created_at, started_at, finished_at
+         FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        id.0,
+        owner.map(|id| id.0)
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row)
+}
+
+/// A page of a user's jobs, newest first, before a cursor.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(
+    pool: &PgPool,
+    owner: UserId,
+    kind: Option<JobKind>,
+    state: Option<JobState>,
+    before: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<JobView>> {
+    let rows = sqlx::query_as!(
+        JobView,
+        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
+                run_at, deadline, created_at, started_at, finished_at
+         FROM jobs WHERE user_id = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3)
+           AND ($4::uuid IS NULL OR id < $4)
+         ORDER BY id DESC LIMIT $5",
+        owner.0,
+        kind.map(JobKind::as_str),
+        state.map(JobState::as_str),
+        before.map(|id| id.0),
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptView {
+    /// Which attempt.
+    pub attempt: i16,
+    /// Who made it.
+    pub worker: Option<String>,
+    /// When the job's first attempt began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// `succeeded`, `failed`, `retry`, `later`, `crashed`, `cancelled` or `given_back`.
+    pub outcome: String,
+    /// What it was doing.
+    pub stage: Option<String>,
+    /// Why it brought no result.
+    pub error: Option<Value>,
+}
+
+/// The attempts at a job that are over, oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn attempts(pool: &PgPool, id: JobId) -> Result<Vec<AttemptView>> {
+    let rows = sqlx::query_as!(
+        AttemptView,
+        "SELECT attempt, worker, started_at, ended_at, outcome, stage, error FROM job_attempts WHERE job_id = $1 ORDER BY ended_at, attempt",
+        id.0
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// What came of asking a job to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It had not begun: it is over.
+    AtOnce(Ended),
+    /// It is running: its worker will stop it.
+    Asked,
+    /// It was over before.
+    TooLate,
+    /// There is no such job, or it is not this user's.
+    Unknown,
+}
+
+/// Asks a job to stop.
+///
+/// # Errors
+/// If the database fails.
+pub async fn cancel(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -> Result<Cancelled> {
+    let row = sqlx::query!(
+        "SELECT kind, state, user_id, subject_id FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
+        id.0,
+        owner.map(|id| id.0)
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(Cancelled::Unknown) };
+    let state: JobState = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
+    match state {
+        JobState::Waiting | JobState::Queued => {
+            let job = Job {
+                id,
+                lease_id: None,
+                kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
+                user_id: UserId(row.user_id),
+                subject_id: row.subject_id,
+            };
+            Ok(Cancelled::AtOnce(write(conn, &job, None, &Outcome::Cancelled).await?))
+        }
+        JobState::Running => {
+            sqlx::query!("UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, dg_now()) WHERE id = $1", id.0)
+                .execute(conn)
+                .await?;
+            Ok(Cancelled::Asked)
+        }
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => Ok(Cancelled::TooLate),
+    }
+}
+
+/// What came of asking for a dead job once more.
+#[derive(Clone, Debug)]
+pub enum Replayed {
+    /// A new job repeats it: ring.
+    New(Box<NewJob>),
+    /// It is not dead.
+    NotDead(JobState),
+    /// There is no such job, or it is not this user's.
+    Unknown,
+}
+
+/// Makes a new job that repeats a dead one, with as much time as that had; a question then waits for the new one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn replay(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -> Result<Replayed> {
+    let row = sqlx::query!(
+        r#"SELECT kind, state, user_id, connection_id, batch_id, subject_id, max_attempts, dead, p.payload, p.traceparent,
+                  extract(epoch FROM deadline - created_at)::float8 AS "seconds!"
+           FROM jobs JOIN job_payloads p ON p.job_id = id
+           WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE OF jobs"#,
+        id.0,
+        owner.map(|id| id.0)
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(Replayed::Unknown) };
+    if !row.dead {
+        let state = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
+        return Ok(Replayed::NotDead(state));
+    }
+    let job = NewJob {
+        id: JobId::new(),
+        kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
+        user_id: UserId(row.user_id),
+        connection_id: row.connection_id.map(ConnectionId),
+        batch_id: row.batch_id.map(BatchId),
+        subject_id: row.subject_id,
+        replay_of: Some(id),
+        deadline_seconds: row.seconds,
+        max_attempts: row.max_attempts,
+        payload: row.payload,
+        traceparent: row.traceparent,
+    };
+    intake::insert(conn, &job).await?;
+    // It has had its replay; a second one would run the same work beside it.
+    sqlx::query!("UPDATE jobs SET dead = false WHERE id = $1", id.0).execute(&mut *conn).await?;
+    if let (JobKind::AnswerQuestion, Some(question)) = (job.kind, job.subject_id) {
+        questions::wait_for(conn, QuestionId(question), job.id).await?;
+    }
+    Ok(Replayed::New(Box::new(job)))
+}

@@ -1,0 +1,120 @@
+//! The only SQL on the system database: one file a table or view, query functions over a connection or a pool.
+//! The user whose rows are read is always an argument; look-ups return `Option`.
+
+pub mod answers;
+pub mod api_keys;
+pub mod audit;
+pub mod connections;
+pub mod events;
+pub mod idempotency;
+pub mod ledger;
+pub mod migrations;
+pub mod permissions;
+pub mod questions;
+pub mod schemas;
+pub mod sessions;
+pub mod stats;
+pub mod system_settings;
+pub mod upkeep;
+pub mod users;
+
+use std::time::Duration;
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// Why the system database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A constraint said no; its name says which.
+    #[error("the database's constraint {0} was not met")]
+    Constraint(String),
+    /// A lock was not to be had in time: somebody else is at the same row.
+    #[error("another request holds the same row")]
+    Locked,
+    /// Not reachable, restarting, or out of connections: try again.
+    #[error("the system database is not reachable")]
+    Unavailable(#[source] sqlx::Error),
+    /// The URL can't be understood; it is not shown, since it holds a password.
+    #[error("database.url is not a PostgreSQL URL")]
+    BadUrl,
+    /// A stored value that this program can't read.
+    #[error("a stored {what} can't be read: {detail}")]
+    Unreadable {
+        /// Which column.
+        what: &'static str,
+        /// Why.
+        detail: String,
+    },
+    /// Anything else.
+    #[error("a statement on the system database failed")]
+    Database(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether the constraint of this name was not met.
+    #[must_use]
+    pub fn is_constraint(&self, name: &str) -> bool {
+        matches!(self, Self::Constraint(found) if found == name)
+    }
+
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error {
+            if let Some(name) = database.constraint() {
+                return Self::Constraint(name.to_owned());
+            }
+            return match database.code().as_deref() {
+                Some("55P03" | "40P01") => Self::Locked,
+                // Class 08: connection; 53: out of resources; 57P: shut down or restarting; 25006: a standby.
+                Some(code) if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "25006" => {
+                    Self::Unavailable(error)
+                }
+                _ => Self::Database(error),
+            };
+        }
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(error)
+            }
+            sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            other => Self::Database(other),
+        }
+    }
+}
+
+/// What a query function returns.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Opens a pool. Connects on first use, so that a program can start before its database; `ready` tells when it is there.
+///
+/// # Errors
+/// [`StoreError::BadUrl`].
+pub fn connect(url: &str, size: u32, application: &str) -> Result<PgPool> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::BadUrl)?;
+    let options = options.application_name(application).options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")]);
+    Ok(PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        // A pre-ping would double the round trips of the hot path; a broken connection is found by its use, and retried.
+        .test_before_acquire(false)
+        .connect_lazy_with(options))
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// If it does not.
+pub async fn ready(pool: &PgPool) -> Result<()> {
+    sqlx::query_scalar!("SELECT 1").fetch_one(pool).await?;
+    Ok(())
+}

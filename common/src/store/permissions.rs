@@ -1,0 +1,158 @@
+//! `connection_permissions` and `column_masks`: what a [`Policy`] is made of.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::{Result, StoreError};
+use crate::{
+    ids::{ConnectionId, UserId},
+    model::policies::{ColumnMask, Limits, Policy, PolicyVersion},
+};
+
+/// A user's permission on a connection.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// Whether he may query.
+    pub can_query: bool,
+    /// None: all; empty: none.
+    pub allowed_schemas: Option<Vec<String>>,
+    /// None: all; empty: none.
+    pub allowed_tables: Option<Vec<String>>,
+    /// Rows a statement may return.
+    pub max_rows_per_query: i32,
+    /// Seconds a statement may take.
+    pub max_execution_time_seconds: i32,
+    /// Since when.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// A user's permission on a connection, if he has one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(pool: &PgPool, user: UserId, connection: ConnectionId) -> Result<Option<Permission>> {
+    let row = sqlx::query_as!(
+        Permission,
+        r#"SELECT can_query, allowed_schemas, allowed_tables, max_rows_per_query, max_execution_time_seconds,
+                  created_at AS "created_at: Option<DateTime<Utc>>"
+           FROM connection_permissions WHERE user_id = $1 AND connection_id = $2"#,
+        user.0,
+        connection.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row)
+}
+
+/// Gives a user a permission, in place of the one he had.
+///
+/// # Errors
+/// [`StoreError::Constraint`] with `connection_permissions_user_id_fkey` or `…_connection_id_fkey` if one does not exist.
+pub async fn put(conn: &mut PgConnection, user: UserId, connection: ConnectionId, permission: &Permission) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO connection_permissions
+             (user_id, connection_id, can_query, allowed_schemas, allowed_tables, max_rows_per_query, max_execution_time_seconds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (user_id, connection_id) DO UPDATE SET can_query = EXCLUDED.can_query,
+             allowed_schemas = EXCLUDED.allowed_schemas, allowed_tables = EXCLUDED.allowed_tables,
+             max_rows_per_query = EXCLUDED.max_rows_per_query,
+             max_execution_time_seconds = EXCLUDED.max_execution_time_seconds",
+        user.0,
+        connection.0,
+        permission.can_query,
+        permission.allowed_schemas.as_deref(),
+        permission.allowed_tables.as_deref(),
+        permission.max_rows_per_query,
+        permission.max_execution_time_seconds
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes a permission away; whether there was one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete(conn: &mut PgConnection, user: UserId, connection: ConnectionId) -> Result<bool> {
+    let done = sqlx::query!("DELETE FROM connection_permissions WHERE user_id = $1 AND connection_id = $2", user.0, connection.0)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The version of a user's policy on a connection; none: one of them does not exist.
+///
+/// # Errors
+/// If the database fails.
+pub async fn version(pool: &PgPool, user: UserId, connection: ConnectionId) -> Result<Option<PolicyVersion>> {
+    let version = sqlx::query_scalar!("SELECT policy_version($1, $2)", user.0, connection.0).fetch_one(pool).await?;
+    Ok(version.map(PolicyVersion))
+}
+
+/// A user's policy on a connection, read in one snapshot; none: he has none, and is to be told that there is no such connection.
+/// `defaults` are the limits of the settings: admins have them, and nobody has more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn policy(pool: &PgPool, user: UserId, connection: ConnectionId, defaults: Limits) -> Result<Option<Policy>> {
+    let row = sqlx::query!(
+        r#"SELECT u.role, u.is_active AS user_active, c.is_active AS connection_active, c.db_type,
+                  policy_version(u.id, c.id) AS "version!",
+                  p.can_query AS "can_query?", p.allowed_schemas AS "allowed_schemas?", p.allowed_tables AS "allowed_tables?",
+                  p.max_rows_per_query AS "max_rows?", p.max_execution_time_seconds AS "max_seconds?",
+                  coalesce((SELECT jsonb_agg(jsonb_build_object('schema', schema_name, 'table', table_name, 'column', column_name, 'kind', kind)
+                            ORDER BY schema_name, table_name, column_name)
+                            FROM column_masks m WHERE m.connection_id = c.id), '[]') AS "masks!"
+           FROM users u CROSS JOIN database_connections c
+           LEFT JOIN connection_permissions p ON p.user_id = u.id AND p.connection_id = c.id
+           WHERE u.id = $1 AND c.id = $2"#,
+        user.0,
+        connection.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let is_admin = row.role == "admin";
+    if !is_admin && row.can_query.is_none() {
+        return Ok(None);
+    }
+    let masks: Vec<ColumnMask> =
+        serde_json::from_value(row.masks).map_err(|e| StoreError::Unreadable { what: "column_masks", detail: e.to_string() })?;
+    let least = |given: Option<i32>, default: u64| given.and_then(|n| u64::try_from(n).ok()).map_or(default, |n| n.min(default));
+    Ok(Some(Policy {
+        user_id: user,
+        connection_id: connection,
+        db_type: row.db_type.parse().map_err(|detail| StoreError::Unreadable { what: "database_connections.db_type", detail })?,
+        version: PolicyVersion(row.version),
+        can_query: row.user_active && row.connection_active && row.can_query.unwrap_or(is_admin),
+        // An admin's own permission row, if somebody gave him one, narrows what he queries as it does for others.
+        schemas: row.allowed_schemas,
+        tables: row.allowed_tables,
+        masks,
+        limits: Limits {
+            max_rows: least(row.max_rows, defaults.max_rows),
+            max_bytes: defaults.max_bytes,
+            max_seconds: least(row.max_seconds, defaults.max_seconds),
+        },
+    }))
+}
+
+/// The masked columns of a connection.
+///
+/// # Errors
+/// If the database fails.
+pub async fn masked_columns(pool: &PgPool, connection: ConnectionId) -> Result<Vec<ColumnMask>> {
+    let rows = sqlx::query!(
+        "SELECT schema_name, table_name, column_name, kind FROM column_masks WHERE connection_id = $1 ORDER BY 1, 2, 3",
+        connection.0
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "column_masks.kind", detail })?;
+            Ok(ColumnMask { schema: row.schema_name, table: row.table_name, column: row.column_name, kind })
+        })
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! `users`.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{Result, StoreError};
+use crate::{ids::UserId, model::users::Role};
+
+/// A user as shown to himself and to admins.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// His id.
+    pub id: UserId,
+    /// The name he signs in with.
+    pub username: String,
+    /// His address.
+    pub email: String,
+    /// His name.
+    pub full_name: Option<String>,
+    /// What he may do.
+    pub role: Role,
+    /// Whether he may sign in.
+    pub is_active: bool,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+    /// Last login.
+    pub last_login_at: Option<DateTime<Utc>>,
+}
+
+struct Record {
+    id: Uuid,
+    username: String,
+    email: String,
+    full_name: Option<String>,
+    role: String,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Record> for User {
+    type Error = StoreError;
+    fn try_from(r: Record) -> Result<Self> {
+        let role = r.role.parse().map_err(|detail| StoreError::Unreadable { what: "users.role", detail })?;
+        Ok(Self {
+            id: UserId(r.id),
+            username: r.username,
+            email: r.email,
+            full_name: r.full_name,
+            role,
+            is_active: r.is_active,
+            created_at: r.created_at,
+            updated_at: r.updated_at,
+            last_login_at: r.last_login_at,
+        })
+    }
+}
+
+/// What a new user is made of.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// At least three characters; unique.
+    pub username: &'a str,
+    /// Unique.
+    pub email: &'a str,
+    /// argon2id, PHC string.
+    pub password_hash: &'a str,
+    /// His name.
+    pub full_name: Option<&'a str>,
+    /// What he may do.
+    pub role: Role,
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// [`StoreError::Constraint`] with `users_username_key`, `users_email_key`, `users_username_check` or `users_email_check`.
+pub async fn insert(conn: &mut PgConnection, user: &NewUser<'_>) -> Result<User> {
+    sqlx::query_as!(
+        Record,
+        "INSERT INTO users (id, username, email, password_hash, full_name, role) VALUES ($1, $2, $3, $4, $5, $6)
+         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at",
+        UserId::new().0,
+        user.username,
+        user.email,
+        user.password_hash,
+        user.full_name,
+        user.role.as_str(),
+    )
+    .fetch_one(conn)
+    .await?
+    .try_into()
+}
+
+/// Looks a user up.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(pool: &PgPool, id: UserId) -> Result<Option<User>> {
+    let record = sqlx::query_as!(
+        Record,
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at FROM users WHERE id = $1",
+        id.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    record.map(User::try_from).transpose()
+}
+
+/// The user of this name and his password's hash, for a login.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_for_login(pool: &PgPool, username: &str) -> Result<Option<(User, String)>> {
+    let row = sqlx::query!(
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, password_hash
+         FROM users WHERE username = $1",
+        username
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|r| {
+        let record = Record {
+            id: r.id,
+            username: r.username,
+            email: r.email,
+            full_name: r.full_name,
+            role: r.role,
+            is_active: r.is_active,
+            created_at: r.created_at,
+            updated_at: r.updated_at,
+            last_login_at: r.last_login_at,
+        };
+        Ok((User::try_from(record)?, r.password_hash))
+    })
+    .transpose()
+}
+
+/// A page of users, newest first, before a cursor.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(pool: &PgPool, before: Option<UserId>, limit: i64) -> Result<Vec<User>> {
+    let records = sqlx::query_as!(
+        Record,
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at FROM users
+         WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
+        before.map(|id| id.0),
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    records.into_iter().map(User::try_from).collect()
+}
+
+/// What may change about a user; none: as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// What he may do.
+    pub role: Option<Role>,
+    /// Whether he may sign in.
+    pub is_active: Option<bool>,
+    /// A new password's hash.
+    pub password_hash: Option<String>,
+}
+
+/// Changes a user; none: there is no such user. Deactivation and a new password end his sessions.
+///
+/// # Errors
+/// If the database fails.
+pub async fn update(conn: &mut PgConnection, id: UserId, change: &UserChange) -> Result<Option<User>> {
+    let record = sqlx::query_as!(
+        Record,
+        "UPDATE users SET role = coalesce($2, role), is_active = coalesce($3, is_active), password_hash = coalesce($4, password_hash)
+         WHERE id = $1
+         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at",
+        id.0,
+        change.role.map(Role::as_str),
+        change.is_active,
+        change.password_hash,
+    )
+    .fetch_optional(conn)
+    .await?;
+    record.map(User::try_from).transpose()
+}
+
+/// Notes a login.
+///
+/// # Errors
+/// If the database fails.
+pub async fn logged_in(conn: &mut PgConnection, id: UserId) -> Result<()> {
+    sqlx::query!("UPDATE users SET last_login_at = dg_now() WHERE id = $1", id.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Makes the first administrator, or gives an existing one of this name the password.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn put_admin(conn: &mut PgConnection, username: &str, email: &str, password_hash: &str) -> Result<UserId> {
+    let id = sqlx::query_scalar!(
+        "INSERT INTO users (id, username, email, password_hash, full_name, role) VALUES ($1, $2, $3, $4, 'Administrator', 'admin')
+         ON CONFLICT (username) DO UPDATE SET password_hash = EXCLUDED.password_hash, role = 'admin', is_active = true
+         RETURNING id",
+        UserId::new().0,
+        username,
+        email,
+        password_hash,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(UserId(id))
+}

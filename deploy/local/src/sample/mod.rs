@@ -1,0 +1,11 @@
+//! The sample shop: the same rows as a PostgreSQL and as a SQLite database, the same on every machine.
+
+pub mod calendar;
+pub mod names;
+pub mod postgres;
+pub mod random;
+pub mod shop;
+pub mod sqlite;
+
+#[cfg(test)]
+mod tests;

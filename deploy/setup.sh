@@ -1,0 +1,82 @@
+# What demo.sh and test.sh need of a machine: sourced by both, not run by itself.
+# shellcheck shell=bash
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+target_dir=${CARGO_TARGET_DIR:-$root/target}
+# The query macros take the committed cache, so no build needs a database.
+export SQLX_OFFLINE=true
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+# A Rust installed by rustup a moment ago is not in PATH yet.
+need_cargo() {
+  if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
+    PATH=$HOME/.cargo/bin:$PATH
+  fi
+  command -v cargo >/dev/null || fail "cargo was not found. Install Rust from https://rustup.rs (version 1.95 or newer) and run this again."
+}
+
+has_postgres() {
+  local folder
+  for folder in /usr/lib/postgresql/*/bin; do
+    [[ -x $folder/initdb && -x $folder/postgres ]] && return 0
+  done
+  command -v initdb >/dev/null && command -v postgres >/dev/null
+}
+
+# ring and SQLite are compiled from C: a compiler alone is not enough, the C library's headers belong to it.
+has_c_compiler() {
+  local scratch result=0
+  command -v cc >/dev/null || return 1
+  scratch=$(mktemp -d)
+  printf '#include <stdio.h>\nint main(void) { return 0; }\n' >"$scratch/try.c"
+  cc -o "$scratch/try" "$scratch/try.c" >/dev/null 2>&1 || result=1
+  rm -rf -- "$scratch"
+  return "$result"
+}
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# Installs what is missing by apt; elsewhere it names the packages and stops.
+install_missing() {
+  local missing=()
+  has_postgres || missing+=(postgresql)
+  command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
+  has_c_compiler || missing+=(gcc libc6-dev)
+  command -v setpriv >/dev/null || missing+=(util-linux)
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null ||
+    fail "these are missing, install them and run this again (names of Debian's packages): ${missing[*]}"
+  ((EUID == 0)) || command -v sudo >/dev/null ||
+    fail "these packages are missing; install them as root and run this again: apt-get install ${missing[*]}"
+  say "Installing by apt: ${missing[*]}"
+  as_root bash -c "$apt_install" apt_install "${missing[@]}" ||
+    fail "apt could not install ${missing[*]}; its messages are above."
+  has_postgres || fail "PostgreSQL was installed, and initdb and postgres are still not found."
+}
+
+# The packages must start nothing: neither a PostgreSQL cluster nor a Redis of the system's. What is put in place for
+# that goes again at the end. The lists of packages are fetched only if an install without it fails.
+apt_install='
+set -euo pipefail
+undo=()
+trap "for file in \"\${undo[@]}\"; do rm -f -- \"\$file\"; done" EXIT
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  undo+=("$policy")
+  printf "#!/bin/sh\nexit 101\n" >"$policy"
+  chmod 755 "$policy"
+fi
+cluster=/etc/postgresql-common/createcluster.d/datagenie.conf
+if [[ ! -e $cluster ]]; then
+  mkdir -p "${cluster%/*}"
+  undo+=("$cluster")
+  printf "create_main_cluster = false\n" >"$cluster"
+fi
+export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
+install() { apt-get install -y -qq --no-install-recommends "$@" >&2; }
+install "$@" || { apt-get update -qq >&2 && install "$@"; }
+'

@@ -1,0 +1,2 @@
+DROP FUNCTION touch_updated_at();
+DROP FUNCTION dg_now();

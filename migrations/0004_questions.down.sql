@@ -1,0 +1,2 @@
+DROP TABLE analysis_results;
+DROP TABLE query_history;

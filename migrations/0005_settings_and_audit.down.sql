@@ -1,0 +1,3 @@
+DROP TABLE audit_logs;
+DROP FUNCTION ensure_audit_partitions(integer);
+DROP TABLE system_settings;

@@ -1,0 +1,5 @@
+//! What the leader does. Every task is safe to run twice, at the same time too.
+
+pub mod measure;
+pub mod sweep;
+pub mod upkeep;

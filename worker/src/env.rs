@@ -1,0 +1,84 @@
+//! Everything that a job may touch.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use datagenie_common::{
+    broker::Broker,
+    cache::Cache,
+    clock::Clock,
+    crypto::Keyring,
+    files::Files,
+    ids::ConnectionId,
+    model::schemas::SourceSchema,
+    settings::Settings,
+    store::{self, StoreError},
+};
+use sqlx::PgPool;
+
+use crate::{leases::Leases, live::Live, llm::Drafter, sources::Sources};
+
+/// The worker's environment, shared by all of its jobs.
+pub struct Env {
+    /// All settings.
+    pub settings: Settings,
+    /// The system database.
+    pub pool: PgPool,
+    /// The doorbell.
+    pub broker: Arc<dyn Broker>,
+    /// Redis.
+    pub cache: Cache,
+    /// Results.
+    pub files: Files,
+    /// Opens sealed connection configurations.
+    pub keyring: Keyring,
+    /// The clock.
+    pub clock: Clock,
+    /// Who turns questions into SQL.
+    pub drafter: Drafter,
+    /// Customers' databases.
+    pub sources: Sources,
+    /// The leases that this process holds.
+    pub leases: Leases,
+    /// Tells readers that something happened.
+    pub live: Live,
+    /// Catalogues, by connection and version.
+    pub schemas: SchemaCache,
+    /// This process's name in the ledger and the logs.
+    pub instance: String,
+}
+
+/// A catalogue and its version.
+type Versioned = (i64, Arc<SourceSchema>);
+
+/// Parsed catalogues: a large one takes longer to parse than a question takes to answer. Bounded; the version decides.
+#[derive(Default)]
+pub struct SchemaCache {
+    held: Mutex<HashMap<ConnectionId, Versioned>>,
+}
+
+const CATALOGUES_HELD: usize = 32;
+
+impl SchemaCache {
+    /// The catalogue of a connection at its newest version; none: never synced.
+    ///
+    /// # Errors
+    /// If the system database fails.
+    pub async fn get(&self, pool: &PgPool, id: ConnectionId, version: i64) -> Result<Option<Arc<SourceSchema>>, StoreError> {
+        if let Some((held, schema)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && *held == version
+        {
+            return Ok(Some(schema.clone()));
+        }
+        let Some((schema, version)) = store::connections::schema(pool, id).await? else { return Ok(None) };
+        let schema = Arc::new(schema);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= CATALOGUES_HELD {
+            held.clear();
+        }
+        held.insert(id, (version, schema.clone()));
+        Ok(Some(schema))
+    }
+}

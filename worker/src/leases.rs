@@ -1,0 +1,195 @@
+//! The leases that this process holds: one heartbeat for all of them, one place that tells an attempt to stop.
+//!
+//! A lease is measured monotonically from before its claim, so a process that was stopped (SIGSTOP, a long pause of the machine)
+//! knows by its own clock that it lost the lease, before it asks anybody.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use datagenie_common::{
+    ids::JobId,
+    model::questions::Stage,
+    store::{
+        self,
+        ledger::{Beat, Lease},
+    },
+};
+use sqlx::PgPool;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often the process looks at what it holds.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Why an attempt must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody else has, or may have, the job.
+    LeaseLost,
+    /// Its owner wants it stopped.
+    Cancelled,
+}
+
+struct Entry {
+    lease: Lease,
+    until: Instant,
+    stage: Option<Stage>,
+    told_stage: Option<Stage>,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+/// All leases of the process.
+#[derive(Clone)]
+pub struct Leases {
+    held: Arc<Mutex<HashMap<JobId, Entry>>>,
+    length: Duration,
+}
+
+impl Leases {
+    /// Leases that last so long without a heartbeat.
+    #[must_use]
+    pub fn new(length: Duration) -> Self {
+        Self { held: Arc::default(), length }
+    }
+
+    /// How long a lease lasts, in seconds, as the ledger counts.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.length.as_secs_f64()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds a lease whose claim was sent at `claimed`, until the hold is dropped.
+    #[must_use]
+    pub fn hold(&self, lease: Lease, claimed: Instant) -> Hold {
+        let (stop, stopped) = watch::channel(None);
+        let entry = Entry { lease, until: claimed + self.length, stage: None, told_stage: None, stop };
+        self.lock().insert(lease.job_id, entry);
+        Hold { leases: self.clone(), lease, stopped }
+    }
+
+    /// Tells an attempt of this process to stop, because its owner wants that.
+    pub fn cancel(&self, job: JobId) {
+        if let Some(entry) = self.lock().get(&job) {
+            entry.stop.send_replace(Some(Stop::Cancelled));
+        }
+    }
+
+    /// Keeps all leases alive until `stop`.
+    pub async fn keep(&self, pool: PgPool, stop: CancellationToken) {
+        let mut beaten = Instant::now();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = stop.cancelled() => return,
+            }
+            self.drop_overdue();
+            let due = beaten.elapsed() >= self.length / 3;
+            let beats = self.beats(due);
+            if beats.is_empty() {
+                continue;
+            }
+            let sent = Instant::now();
+            match store::ledger::claim::heartbeat(&pool, &beats, self.seconds()).await {
+                Ok(held) => {
+                    self.renewed(&beats, &held, sent);
+                    if due {
+                        beaten = sent;
+                    }
+                }
+                Err(error) => tracing::warn!(error = %error, leases = beats.len(), "leases not renewed; trying again"),
+            }
+        }
+    }
+
+    // What has run for a while, or all when a heartbeat is due. A job that is over within a tick costs no heartbeat at all.
+    fn beats(&self, all: bool) -> Vec<Beat> {
+        let old = Instant::now() + self.length - TICK;
+        self.lock()
+            .values()
+            .filter(|entry| entry.until < old && (all || entry.stage != entry.told_stage))
+            .map(|entry| Beat { lease: entry.lease, stage: entry.stage })
+            .collect()
+    }
+
+    fn renewed(&self, beats: &[Beat], still: &[store::ledger::claim::Held], sent: Instant) {
+        let mut held = self.lock();
+        for beat in beats {
+            let Some(entry) = held.get_mut(&beat.lease.job_id).filter(|entry| entry.lease == beat.lease) else { continue };
+            match still.iter().find(|job| job.job_id == beat.lease.job_id) {
+                Some(job) => {
+                    entry.until = sent + self.length;
+                    entry.told_stage = beat.stage;
+                    if job.cancel_requested {
+                        entry.stop.send_replace(Some(Stop::Cancelled));
+                    }
+                }
+                None => {
+                    entry.stop.send_replace(Some(Stop::LeaseLost));
+                }
+            }
+        }
+    }
+
+    fn drop_overdue(&self) {
+        let now = Instant::now();
+        for entry in self.lock().values().filter(|entry| entry.until < now) {
+            entry.stop.send_replace(Some(Stop::LeaseLost));
+        }
+    }
+}
+
+/// One attempt's hold on its job.
+pub struct Hold {
+    leases: Leases,
+    /// The fencing token.
+    pub lease: Lease,
+    stopped: watch::Receiver<Option<Stop>>,
+}
+
+impl Hold {
+    /// Waits until the attempt must stop.
+    pub async fn stopped(&self) -> Stop {
+        let mut stopped = self.stopped.clone();
+        match stopped.wait_for(Option::is_some).await {
+            Ok(stop) => stop.unwrap_or(Stop::LeaseLost),
+            // The sender lives in the table as long as this hold does.
+            Err(_) => Stop::LeaseLost,
+        }
+    }
+
+    /// Whether the lease was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        *self.stopped.borrow() == Some(Stop::LeaseLost)
+    }
+
+    /// Notes what the attempt is doing, for those who look at the job.
+    pub fn stage(&self, stage: Stage) {
+        if let Some(entry) = self.leases.lock().get_mut(&self.lease.job_id) {
+            entry.stage = Some(stage);
+        }
+    }
+
+    /// What the attempt was last doing.
+    #[must_use]
+    pub fn last_stage(&self) -> Option<Stage> {
+        self.leases.lock().get(&self.lease.job_id).and_then(|entry| entry.stage)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = self.leases.lock();
+        // A later attempt of the same job in this process has an entry of its own.
+        if held.get(&self.lease.job_id).is_some_and(|entry| entry.lease == self.lease) {
+            held.remove(&self.lease.job_id);
+        }
+    }
+}

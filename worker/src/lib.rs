@@ -1,0 +1,14 @@
+//! The worker: takes jobs from the doorbell, claims them in the ledger, runs them, and commits what came of them.
+//! Only this program knows models, the SQL parser and customers' databases.
+
+pub mod env;
+pub mod guard;
+pub mod jobs;
+pub mod leases;
+pub mod live;
+pub mod llm;
+pub mod question;
+pub mod registry;
+pub mod run;
+pub mod sources;
+pub mod start;

@@ -1,0 +1,64 @@
+//! Who turns questions into SQL: an OpenAI-compatible model, or the offline planner where no model is configured.
+
+pub mod offline;
+pub mod openai;
+pub mod prompt;
+pub mod reply;
+
+use datagenie_common::{model::questions::Usage, settings::Llm};
+use serde::{Deserialize, Serialize};
+
+/// What a model (or the planner) proposes. Only `sql` is required for a database question; everything else is used when present.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The statement.
+    pub sql: Option<String>,
+    /// How the question was read.
+    pub explanation: Option<String>,
+    /// A chart that would suit.
+    pub chart: Option<String>,
+    /// A sentence with placeholders, which code fills from the rows.
+    pub summary: Option<String>,
+    /// Whether the question can be answered from this data.
+    pub answerable: Option<bool>,
+    /// What to ask back.
+    pub clarification: Option<String>,
+    /// Text that answers a question without data.
+    pub answer: Option<String>,
+}
+
+/// What a model answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// Its text.
+    pub text: String,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+/// Who drafts.
+pub enum Drafter {
+    /// A model over HTTP.
+    Model(openai::Model),
+    /// Rules, without any model.
+    Offline,
+}
+
+impl Drafter {
+    /// The drafter that the settings call for.
+    ///
+    /// # Errors
+    /// If the HTTP client can't be made.
+    pub fn new(settings: &Llm) -> Result<Self, reqwest::Error> {
+        if settings.configured() { openai::Model::new(settings).map(Self::Model) } else { Ok(Self::Offline) }
+    }
+
+    /// Its name, for `provenance.model`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Model(model) => model.name(),
+            Self::Offline => offline::MODEL_NAME,
+        }
+    }
+}

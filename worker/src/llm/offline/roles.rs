@@ -1,0 +1,610 @@
+//! Gives the pieces of a question their roles: filters, comparisons, groups, limits. What is left is for `intent`.
+
+use rust_decimal::Decimal;
+
+use super::{
+    Refusal,
+    lexer::{Lexeme, Sense, Unit},
+    lexicon::{Bucket, Word},
+    matching::{Catalog, ColumnId, TableId},
+    time::TimeFilter,
+};
+
+/// What rows are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dimension {
+    /// One row for each row of a table, shown by its label.
+    Table(TableId),
+    /// One row for each value of a column.
+    Column(ColumnId),
+    /// One row for each period.
+    Time(Bucket),
+}
+
+/// An aggregate of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    Sum,
+    Avg,
+    Max,
+    Min,
+}
+
+impl Function {
+    /// The function a word asks for.
+    pub fn of(word: Word) -> Option<Self> {
+        Some(match word {
+            Word::Sum => Self::Sum,
+            Word::Avg => Self::Avg,
+            Word::Max => Self::Max,
+            Word::Min => Self::Min,
+            _ => return None,
+        })
+    }
+}
+
+/// What a number is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    /// How many rows of a table.
+    Count(TableId),
+    /// Revenue, summed up if no function is named.
+    Revenue(Option<Function>),
+    /// A column, or an aggregate of it.
+    Column(ColumnId, Option<Function>),
+}
+
+/// `operand operator number`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Condition {
+    pub operand: Operand,
+    pub operator: Word,
+    pub number: Decimal,
+}
+
+/// A column held against known values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub column: ColumnId,
+    pub values: Vec<String>,
+    pub negated: bool,
+}
+
+/// A question while its pieces get their roles.
+pub(super) struct Reader<'c, 'a> {
+    pub lexemes: Vec<Lexeme<'a>>,
+    pub catalog: &'c Catalog<'a>,
+    pub korean: bool,
+    pub time: TimeFilter,
+    /// Pieces whose role is found.
+    used: Vec<bool>,
+    /// Tables named only to say whose column follows.
+    qualifiers: Vec<bool>,
+    pub groups: Vec<Dimension>,
+    /// Date columns named.
+    pub dates: Vec<ColumnId>,
+    /// The table whose column is a group.
+    pub owner: Option<TableId>,
+    pub filters: Vec<Filter>,
+    pub conditions: Vec<Condition>,
+    /// The measure that "by" asks to rank by.
+    pub sort_by: Option<usize>,
+    pub limit: Option<u32>,
+    /// Words passed over.
+    pub ignored: Vec<String>,
+}
+
+/// The index before; out of every range at the start.
+pub(super) fn before(at: usize) -> usize {
+    at.wrapping_sub(1)
+}
+
+impl<'c, 'a> Reader<'c, 'a> {
+    /// A reader of a question without its time expressions.
+    pub fn new(lexemes: Vec<Lexeme<'a>>, catalog: &'c Catalog<'a>, time: TimeFilter, korean: bool) -> Self {
+        let count = lexemes.len();
+        Self {
+            lexemes,
+            catalog,
+            korean,
+            time,
+            used: vec![false; count],
+            qualifiers: vec![false; count],
+            groups: Vec::new(),
+            dates: Vec::new(),
+            owner: None,
+            filters: Vec::new(),
+            conditions: Vec::new(),
+            sort_by: None,
+            limit: None,
+            ignored: Vec::new(),
+        }
+    }
+
+    /// Finds every role that does not depend on what is asked.
+    ///
+    /// # Errors
+    /// What can't be answered, and what is ambiguous.
+    pub fn read(&mut self) -> Result<(), Refusal> {
+        self.refuse_words()?;
+        self.refuse_unknown()?;
+        self.narrow();
+        self.read_values()?;
+        self.read_quoted()?;
+        self.read_comparisons()?;
+        self.read_groups()?;
+        self.read_limit()
+    }
+
+    // What a piece is. Indexes may lie outside.
+
+    pub fn word(&self, at: usize) -> Option<Word> {
+        self.lexemes.get(at).and_then(Lexeme::word)
+    }
+
+    pub fn is(&self, at: usize, word: Word) -> bool {
+        self.word(at) == Some(word)
+    }
+
+    pub fn text(&self, at: usize) -> String {
+        self.lexemes.get(at).map(|lexeme| lexeme.text.clone()).unwrap_or_default()
+    }
+
+    pub fn table(&self, at: usize) -> Option<TableId> {
+        self.lexemes.get(at)?.tables.first().copied()
+    }
+
+    pub fn columns(&self, at: usize) -> &[ColumnId] {
+        self.lexemes.get(at).filter(|lexeme| lexeme.tables.is_empty()).map_or(&[][..], |lexeme| lexeme.columns.as_slice())
+    }
+
+    pub fn is_measure(&self, at: usize) -> bool {
+        self.columns(at).iter().any(|&column| self.catalog.columns[column].measure)
+    }
+
+    pub fn is_date(&self, at: usize) -> bool {
+        let columns = self.columns(at);
+        !columns.is_empty() && columns.iter().all(|&column| self.catalog.columns[column].date)
+    }
+
+    /// A column to group by or to list.
+    pub fn is_attribute(&self, at: usize) -> bool {
+        !self.columns(at).is_empty() && !self.is_measure(at) && !self.is_date(at)
+    }
+
+    fn is_value(&self, at: usize) -> bool {
+        self.lexemes.get(at).is_some_and(|lexeme| !lexeme.values.is_empty() && lexeme.tables.is_empty() && lexeme.columns.is_empty())
+    }
+
+    fn unit(&self, at: usize) -> Option<Bucket> {
+        if let Sense::Unit(bucket) = self.lexemes.get(at)?.sense { Some(bucket) } else { None }
+    }
+
+    /// Something rows could be grouped by.
+    pub fn is_noun(&self, at: usize) -> bool {
+        self.table(at).is_some() || self.is_attribute(at) || self.unit(at).is_some()
+    }
+
+    /// Something that is added up.
+    pub fn is_head(&self, at: usize) -> bool {
+        self.is_measure(at) || matches!(self.word(at), Some(Word::Revenue | Word::Sold | Word::Aov))
+    }
+
+    pub fn is_used(&self, at: usize) -> bool {
+        self.used.get(at).copied().unwrap_or(true)
+    }
+
+    pub fn take(&mut self, at: usize) {
+        if let Some(used) = self.used.get_mut(at) {
+            *used = true;
+        }
+    }
+
+    pub fn qualifies(&self, at: usize) -> bool {
+        self.qualifiers.get(at).copied().unwrap_or(false)
+    }
+
+    pub fn unqualify(&mut self, at: usize) {
+        if let Some(qualifier) = self.qualifiers.get_mut(at) {
+            *qualifier = false;
+        }
+    }
+
+    /// The one column meant.
+    ///
+    /// # Errors
+    /// If several tables have one of that name.
+    pub fn column(&self, at: usize) -> Result<ColumnId, Refusal> {
+        match self.columns(at) {
+            [] => Err(Refusal::Unknown(vec![self.text(at)])),
+            [column] => Ok(*column),
+            several => Err(self.which_column(at, several.iter().copied())),
+        }
+    }
+
+    fn which_column(&self, at: usize, columns: impl Iterator<Item = ColumnId>) -> Refusal {
+        Refusal::WhichColumn(self.text(at), columns.map(|column| self.catalog.full_name(column)).collect())
+    }
+
+    /// What a noun would group by.
+    ///
+    /// # Errors
+    /// As [`Self::column`].
+    pub fn dimension(&self, at: usize) -> Result<Dimension, Refusal> {
+        match (self.unit(at), self.table(at)) {
+            (Some(bucket), _) => Ok(Dimension::Time(bucket)),
+            (None, Some(table)) => Ok(Dimension::Table(table)),
+            (None, None) => self.column(at).map(Dimension::Column),
+        }
+    }
+
+    // Roles.
+
+    fn refuse_words(&self) -> Result<(), Refusal> {
+        for lexeme in &self.lexemes {
+            match lexeme.word() {
+                Some(Word::Predict) => return Err(Refusal::Predict),
+                Some(Word::Why) => return Err(Refusal::Why),
+                Some(Word::Write) => return Err(Refusal::Write),
+                Some(Word::Method) => return Err(Refusal::Method(lexeme.text.clone())),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Unknown words end it, unless they look like filler and are few: a word before a noun says which ones are meant.
+    fn refuse_unknown(&mut self) -> Result<(), Refusal> {
+        let (mut hard, mut soft) = (Vec::new(), Vec::new());
+        for at in 0..self.lexemes.len() {
+            if self.lexemes[at].sense != Sense::Unknown {
+                continue;
+            }
+            let text = self.text(at);
+            let modifies = self.lexemes.get(at + 1).is_some_and(|next| !next.tables.is_empty() || !next.columns.is_empty());
+            if !modifies && is_filler(&text) { soft.push(text) } else { hard.push(text) }
+            self.take(at);
+        }
+        let glue = |lexeme: &&Lexeme<'_>| !matches!(lexeme.word(), Some(Word::And | Word::By | Word::Each | Word::Suffix));
+        let content = self.lexemes.iter().filter(glue).count();
+        if !hard.is_empty() {
+            return Err(Refusal::Unknown(hard));
+        }
+        if soft.len() * 3 > content {
+            return Err(Refusal::Unknown(soft));
+        }
+        self.ignored = soft;
+        Ok(())
+    }
+
+    fn named_tables(&self) -> Vec<TableId> {
+        (0..self.lexemes.len()).filter_map(|at| self.table(at)).collect()
+    }
+
+    /// A table's name next to a column says whose column it is.
+    fn narrow(&mut self) {
+        for at in 0..self.lexemes.len() {
+            if self.columns(at).is_empty() {
+                continue;
+            }
+            for (near, qualifies) in [(before(at), true), (at + 1, false)] {
+                let Some(table) = self.table(near) else { continue };
+                let own = self.columns_of(at, &[table]);
+                if !own.is_empty() {
+                    self.lexemes[at].columns = own;
+                    if qualifies {
+                        self.qualifiers[near] = true;
+                    }
+                    break;
+                }
+            }
+        }
+        let named = self.named_tables();
+        for at in 0..self.lexemes.len() {
+            if self.columns(at).len() > 1 {
+                let own = self.columns_of(at, &named);
+                if !own.is_empty() {
+                    self.lexemes[at].columns = own;
+                }
+            }
+        }
+    }
+
+    fn columns_of(&self, at: usize, tables: &[TableId]) -> Vec<ColumnId> {
+        self.columns(at).iter().copied().filter(|&column| tables.contains(&self.catalog.columns[column].table)).collect()
+    }
+
+    /// The values that a word of negation is about, with those joined to it.
+    fn negated_values(&mut self) -> Result<Vec<usize>, Refusal> {
+        let mut negated = Vec::new();
+        for at in 0..self.lexemes.len() {
+            if !self.is(at, Word::Not) {
+                continue;
+            }
+            let step = |at: usize, by: usize| if self.korean { at.wrapping_sub(by) } else { at + by };
+            let near = [step(at, 1), step(at, 2)].into_iter().find(|&near| self.is_value(near));
+            let Some(mut value) = near else { return Err(Refusal::Negation(self.text(at))) };
+            negated.push(value);
+            while matches!(self.word(step(value, 1)), Some(Word::And | Word::Or)) && self.is_value(step(value, 2)) {
+                value = step(value, 2);
+                negated.push(value);
+            }
+            self.take(at);
+        }
+        Ok(negated)
+    }
+
+    fn read_values(&mut self) -> Result<(), Refusal> {
+        let negated = self.negated_values()?;
+        for at in 0..self.lexemes.len() {
+            if !self.is_value(at) {
+                continue;
+            }
+            let held = self.value_meanings(at);
+            let column = held[0].0;
+            if held.iter().any(|(other, _)| *other != column) {
+                let mut columns: Vec<ColumnId> = held.iter().map(|(column, _)| *column).collect();
+                columns.dedup();
+                return Err(self.which_column(at, columns.into_iter()));
+            }
+            let is_negated = negated.contains(&at);
+            let known = self.filters.iter().position(|filter| filter.column == column && filter.negated == is_negated);
+            let slot = known.unwrap_or(self.filters.len());
+            if known.is_none() {
+                self.filters.push(Filter { column, values: Vec::new(), negated: is_negated });
+            }
+            for (_, value) in held {
+                if !self.filters[slot].values.contains(&value) {
+                    self.filters[slot].values.push(value);
+                }
+            }
+            self.take(at);
+            for near in [before(at), at + 1] {
+                let joins = matches!(self.word(near), Some(Word::And | Word::Or));
+                if joins && self.is_value(near + 1) && self.is_value(before(near)) {
+                    self.take(near);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a value may be, as far as the words around it decide: a column named next to it, else a table named anywhere.
+    fn value_meanings(&mut self, at: usize) -> Vec<(ColumnId, String)> {
+        let mut held: Vec<(ColumnId, String)> =
+            self.lexemes[at].values.iter().map(|(column, value)| (*column, (*value).to_owned())).collect();
+        let keep = |held: &[(ColumnId, String)], fits: &dyn Fn(ColumnId) -> bool| -> Vec<(ColumnId, String)> {
+            held.iter().filter(|(column, _)| fits(*column)).cloned().collect()
+        };
+        for near in [before(at), at + 1, at.wrapping_sub(2)] {
+            let own = keep(&held, &|column| self.columns(near).contains(&column));
+            let grouped = self.is(near.wrapping_add(1), Word::Suffix) || matches!(self.word(before(near)), Some(Word::By | Word::Each));
+            if !own.is_empty() && !grouped {
+                held = own;
+                self.take(near);
+                self.unqualify(before(near));
+                break;
+            }
+        }
+        let named = self.named_tables();
+        let mentioned: Vec<TableId> =
+            (0..self.lexemes.len()).flat_map(|at| self.columns(at)).map(|&column| self.catalog.columns[column].table).collect();
+        for pool in [named, mentioned] {
+            if held.iter().all(|(column, _)| *column == held[0].0) {
+                break;
+            }
+            let own = keep(&held, &|column| pool.contains(&self.catalog.columns[column].table));
+            if !own.is_empty() {
+                held = own;
+            }
+        }
+        held
+    }
+
+    /// Quoted text is held against the column or the label of the table named beside it.
+    fn read_quoted(&mut self) -> Result<(), Refusal> {
+        for at in 0..self.lexemes.len() {
+            if self.lexemes[at].sense != Sense::Quoted {
+                continue;
+            }
+            let mut found = None;
+            for near in [before(at), at.wrapping_sub(2), at + 1] {
+                let texts: Vec<ColumnId> =
+                    self.columns(near).iter().copied().filter(|&column| self.catalog.columns[column].text).collect();
+                if !texts.is_empty() {
+                    self.lexemes[near].columns = texts;
+                    found = Some(self.column(near)?);
+                    self.take(near);
+                    break;
+                }
+                if let Some(label) = self.table(near).and_then(|table| self.catalog.tables[table].label) {
+                    found = Some(label);
+                    break;
+                }
+            }
+            let Some(column) = found else { return Err(Refusal::Unknown(vec![self.text(at)])) };
+            for near in [before(at), at + 1] {
+                if self.is(near, Word::Call) {
+                    self.take(near);
+                }
+            }
+            self.take(at);
+            self.filters.push(Filter { column, values: vec![self.text(at)], negated: false });
+        }
+        Ok(())
+    }
+
+    fn read_groups(&mut self) -> Result<(), Refusal> {
+        for at in 0..self.lexemes.len() {
+            if let Sense::Bucket(bucket) = self.lexemes[at].sense {
+                self.add_group(Dimension::Time(bucket), false);
+                self.take(at);
+                continue;
+            }
+            match self.word(at) {
+                Some(Word::Suffix) => self.group_before(at)?,
+                Some(word @ (Word::By | Word::Each)) => self.group_after(at, word == Word::By)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// 도시별, 도시와 채널별.
+    fn group_before(&mut self, at: usize) -> Result<(), Refusal> {
+        self.take(at);
+        let mut noun = before(at);
+        if !self.take_group(noun, false)? {
+            return Err(Refusal::Unknown(vec![self.text(at)]));
+        }
+        loop {
+            let earlier = noun.wrapping_sub(2);
+            if !self.is(before(noun), Word::And) || !self.is_noun(earlier) || self.is_used(earlier) {
+                return Ok(());
+            }
+            self.take(before(noun));
+            noun = earlier;
+            self.take_group(noun, true)?;
+        }
+    }
+
+    /// by city, per customer, by month and channel; "by revenue" names what to rank by instead.
+    fn group_after(&mut self, at: usize, by: bool) -> Result<(), Refusal> {
+        self.take(at);
+        if super::tokens::starts_hangul(&self.text(at)) {
+            if self.is_noun(before(at)) && !self.is_used(before(at)) {
+                self.take_group(before(at), false)?;
+            }
+            return Ok(());
+        }
+        let mut noun = at + 1;
+        if self.is(noun, Word::Each) {
+            self.take(noun);
+            noun += 1;
+        }
+        if by && (self.is_head(noun) || matches!(self.word(noun), Some(Word::Count | Word::Avg | Word::Sum | Word::Max | Word::Min))) {
+            self.sort_by = Some(noun);
+            return Ok(());
+        }
+        noun = self.skip_qualifier(noun);
+        if by && self.table(noun).is_some() && self.is_head(noun + 1) {
+            self.sort_by = Some(noun + 1);
+            return Ok(());
+        }
+        if !self.take_group(noun, false)? {
+            return Err(Refusal::Unknown(vec![self.text(at)]));
+        }
+        while matches!(self.word(noun + 1), Some(Word::And | Word::By | Word::Each)) {
+            let mut next = noun + 2;
+            if matches!(self.word(next), Some(Word::By | Word::Each)) {
+                next += 1;
+            }
+            next = self.skip_qualifier(next);
+            if !self.is_noun(next) || self.is_used(next) {
+                break;
+            }
+            for between in noun + 1..next {
+                self.take(between);
+            }
+            self.take_group(next, false)?;
+            noun = next;
+        }
+        Ok(())
+    }
+
+    /// "customer city": the table only says whose city.
+    fn skip_qualifier(&mut self, at: usize) -> usize {
+        let qualified = self.is_attribute(at + 1) || self.is_date(at + 1);
+        if self.table(at).is_some() && qualified && self.qualifies(at) {
+            self.take(at);
+            self.owner = self.table(at);
+            at + 1
+        } else {
+            at
+        }
+    }
+
+    /// Groups by the noun at a place, if there is one.
+    fn take_group(&mut self, at: usize, front: bool) -> Result<bool, Refusal> {
+        if !self.is_noun(at) && self.columns(at).is_empty() {
+            return Ok(false);
+        }
+        let dimension = if self.is_date(at) {
+            let date = self.column(at)?;
+            self.dates.push(date);
+            Dimension::Time(Bucket::Day)
+        } else {
+            self.dimension(at)?
+        };
+        self.take(at);
+        let owner = before(at);
+        if self.table(at).is_none() && self.qualifies(owner) {
+            self.take(owner);
+            self.owner = self.table(owner);
+        }
+        self.add_group(dimension, front);
+        Ok(true)
+    }
+
+    fn add_group(&mut self, dimension: Dimension, front: bool) {
+        if self.groups.contains(&dimension) {
+            return;
+        }
+        if front { self.groups.insert(0, dimension) } else { self.groups.push(dimension) }
+    }
+
+    /// A number that compares nothing is a number of rows, if it stands where one would.
+    fn read_limit(&mut self) -> Result<(), Refusal> {
+        let ranks = |word: Option<Word>| word.is_some_and(is_ranking);
+        for at in 0..self.lexemes.len() {
+            let Some(number) = self.lexemes[at].number().filter(|_| !self.is_used(at)).cloned() else { continue };
+            let near = ranks(self.word(before(at))) || ranks(self.word(at + 1));
+            let placed = if self.korean {
+                let counted = number.unit == Unit::Things;
+                near || (counted && (self.is_noun(before(at)) || (0..self.lexemes.len()).any(|at| ranks(self.word(at)))))
+            } else {
+                near || self.is_noun(at + 1) || self.is_value(at + 1)
+            };
+            let counts = matches!(number.unit, Unit::None | Unit::Things) && self.limit.is_none();
+            let Some(limit) = number.whole.filter(|limit| placed && counts && (1..=10_000).contains(limit)) else {
+                return Err(Refusal::Unknown(vec![self.text(at)]));
+            };
+            self.limit = Some(limit);
+            self.take(at);
+            for near in [before(at), at + 1] {
+                if self.is(near, Word::To) {
+                    self.take(near);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a word asks for an order of rows.
+fn is_ranking(word: Word) -> bool {
+    matches!(
+        word,
+        Word::Top
+            | Word::Bottom
+            | Word::Most
+            | Word::Least
+            | Word::Max
+            | Word::Min
+            | Word::MaxPrice
+            | Word::MinPrice
+            | Word::BestSold
+            | Word::Latest
+            | Word::Oldest
+            | Word::Desc
+            | Word::Asc
+    )
+}
+
+/// Adverbs and verbs carry little; names and adjectives may carry all.
+fn is_filler(text: &str) -> bool {
+    if super::tokens::starts_hangul(text) {
+        return text.chars().count() > 1 && text.ends_with(['다', '요', '까', '니', '줘', '지', '죠']);
+    }
+    text.chars().all(|c| c.is_ascii_lowercase()) && ["ly", "ing", "ed"].iter().any(|ending| text.ends_with(ending))
+}

@@ -1,0 +1,234 @@
+//! Takes a statement's rows as they come: masks them, keeps the first of them for chart and summary, and writes all of them out as
+//! JSON lines, in memory while they are few and to a file when they are not.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use datagenie_common::{
+    files::ObjectPath,
+    model::{
+        jobs::JobError,
+        policies::MaskKind,
+        questions::{Failure, FailureCode},
+        results::{Column, Row},
+    },
+    store::answers::{Rows, RowsFile},
+};
+
+use tokio::io::AsyncReadExt;
+
+use super::{failures, masking, target::Target};
+use crate::{
+    guard::Guarded,
+    run::Context,
+    sources::{Flow, RowSink, SinkError, Statement},
+};
+
+/// Rows of the first page.
+pub const FIRST_PAGE: usize = 100;
+/// What chart and summary may look at: enough for every result within the default limits of most users, and a bound for the rest.
+const SAMPLE_ROWS: usize = 10_000;
+const SAMPLE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes copied at once into storage.
+const CHUNK: usize = 256 * 1024;
+/// Rows between two noted offsets of a file.
+const STRIDE: u64 = 500;
+
+/// A result, masked.
+#[derive(Clone, Debug)]
+pub struct Collected {
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its first rows.
+    pub sample: Vec<Row>,
+    /// Whether `sample` holds all rows.
+    pub complete: bool,
+    /// How many rows it has.
+    pub row_count: u64,
+    /// Whether a limit cut it off.
+    pub truncated: bool,
+    /// All rows.
+    pub rows: Rows,
+    /// Time on the customer's database.
+    pub elapsed: Duration,
+}
+
+/// Runs a guarded statement and takes its rows.
+pub async fn collect(context: &Context, target: &Target, guarded: &Guarded, statement: &Statement) -> Result<Collected, JobError> {
+    let mut sink = Collector::new(guarded.masked.clone(), context.env.settings.query.inline_bytes);
+    let end = target
+        .source
+        .run(statement, &target.policy.limits, &mut sink, &context.stop)
+        .await
+        .map_err(|error| failures::source(context, &error))?;
+    sink.finish(context, end.elapsed, end.truncated.is_some()).await
+}
+
+enum Spool {
+    Memory(Vec<u8>),
+    File(SpoolFile),
+}
+
+/// A temporary file that goes away with its owner.
+struct SpoolFile {
+    path: PathBuf,
+    writer: BufWriter<File>,
+    bytes: u64,
+}
+
+impl SpoolFile {
+    fn create() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("datagenie-rows-{}.jsonl", uuid::Uuid::new_v4().simple()));
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        // Customers' rows are nobody else's on this machine.
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        Ok(Self { path, writer: BufWriter::new(file), bytes: 0 })
+    }
+}
+
+impl Drop for SpoolFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(error = %error, "a temporary file could not be removed");
+        }
+    }
+}
+
+struct Collector {
+    masks: Vec<Option<MaskKind>>,
+    columns: Vec<Column>,
+    sample: Vec<Row>,
+    sample_bytes: usize,
+    sample_full: bool,
+    row_count: u64,
+    spool: Spool,
+    inline_bytes: usize,
+    offsets: Vec<u64>,
+    line: Vec<u8>,
+}
+
+impl Collector {
+    fn new(masks: Vec<Option<MaskKind>>, inline_bytes: usize) -> Self {
+        Self {
+            masks,
+            columns: Vec::new(),
+            sample: Vec::new(),
+            sample_bytes: 0,
+            sample_full: false,
+            row_count: 0,
+            spool: Spool::Memory(Vec::new()),
+            inline_bytes,
+            offsets: Vec::new(),
+            line: Vec::new(),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match &self.spool {
+            Spool::Memory(bytes) => bytes.len() as u64,
+            Spool::File(file) => file.bytes,
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if let Spool::Memory(bytes) = &mut self.spool {
+            if bytes.len() + self.line.len() <= self.inline_bytes {
+                bytes.extend_from_slice(&self.line);
+                return Ok(());
+            }
+            let mut file = SpoolFile::create()?;
+            file.writer.write_all(bytes)?;
+            file.bytes = bytes.len() as u64;
+            self.spool = Spool::File(file);
+        }
+        if let Spool::File(file) = &mut self.spool {
+            file.writer.write_all(&self.line)?;
+            file.bytes += self.line.len() as u64;
+        }
+        Ok(())
+    }
+
+    async fn finish(self, context: &Context, elapsed: Duration, truncated: bool) -> Result<Collected, JobError> {
+        let rows = match self.spool {
+            Spool::Memory(bytes) => Rows::Inline(bytes),
+            Spool::File(file) => {
+                let lease = context.hold.lease;
+                let path = ObjectPath::Rows { job: lease.job_id, lease: lease.lease_id };
+                let bytes = file.bytes;
+                publish(context, file, path).await?;
+                Rows::File(RowsFile { path: path.to_string(), bytes, offsets: self.offsets, stride: STRIDE })
+            }
+        };
+        Ok(Collected {
+            columns: self.columns,
+            sample: self.sample,
+            complete: !self.sample_full,
+            row_count: self.row_count,
+            truncated,
+            rows,
+            elapsed,
+        })
+    }
+}
+
+// Below results/{job}/{lease}: the fenced commit makes it the result, or nobody ever hears of it and it is swept.
+async fn publish(context: &Context, mut file: SpoolFile, path: ObjectPath) -> Result<(), JobError> {
+    let store = |error: &dyn std::error::Error| {
+        tracing::error!(error = %error, "the rows of a result could not be stored");
+        JobError::Retry {
+            failure: Failure::new(FailureCode::Internal, "the rows could not be written to file storage").retryable(),
+            after: Duration::from_secs(1),
+        }
+    };
+    file.writer.flush().map_err(|error| store(&error))?;
+    let mut reader = tokio::fs::File::open(&file.path).await.map_err(|error| store(&error))?;
+    let mut writer = context.env.files.writer(path);
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        if (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk).await.map_err(|error| store(&error))? == 0 {
+            break;
+        }
+        writer.write(chunk).await.map_err(|error| store(&error))?;
+    }
+    writer.finish().await.map(drop).map_err(|error| store(&error))
+}
+
+impl RowSink for Collector {
+    fn start(&mut self, columns: Vec<Column>) -> Result<(), SinkError> {
+        self.columns = columns;
+        Ok(())
+    }
+
+    fn row(&mut self, mut row: Row) -> Result<Flow, SinkError> {
+        if !self.masks.is_empty() && self.masks.len() != row.len() {
+            // Guard and database disagree about the columns: nothing may pass unmasked.
+            return Err(SinkError("the result has other columns than the statement that was checked".into()));
+        }
+        for (value, kind) in row.iter_mut().zip(&self.masks) {
+            if let Some(kind) = kind {
+                *value = masking::mask(*kind, value);
+            }
+        }
+        if self.row_count.is_multiple_of(STRIDE) {
+            self.offsets.push(self.position());
+        }
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &row).map_err(|error| SinkError(Box::new(error)))?;
+        self.line.push(b'\n');
+        self.write().map_err(|error| SinkError(Box::new(error)))?;
+        self.row_count += 1;
+        if self.sample.len() < SAMPLE_ROWS && self.sample_bytes + self.line.len() <= SAMPLE_BYTES && !self.sample_full {
+            self.sample_bytes += self.line.len();
+            self.sample.push(row);
+        } else {
+            self.sample_full = true;
+        }
+        Ok(Flow::Continue)
+    }
+}

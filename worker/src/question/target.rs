@@ -1,0 +1,139 @@
+//! What a question is asked of: the connection, its catalogue, and the asker's policy on it.
+
+use std::sync::Arc;
+
+use datagenie_common::{
+    crypto::SealingError,
+    ids::ConnectionId,
+    jobs::AnswerQuestion,
+    model::{
+        connections::{ConnectionConfig, ConnectionState},
+        jobs::JobError,
+        policies::Policy,
+        questions::{Failure, FailureCode},
+    },
+    store::{self, connections},
+};
+use secrecy::ExposeSecret;
+
+use super::{SharedSchema, failures};
+use crate::{env::Env, run::Context, sources::Source};
+
+/// The database of a question, ready to be read within the asker's policy.
+pub struct Target {
+    /// Which connection.
+    pub id: ConnectionId,
+    /// Its row.
+    pub connection: connections::Target,
+    /// Its whole catalogue, for the guard.
+    pub schema: SharedSchema,
+    /// What the asker may do.
+    pub policy: Policy,
+    /// Its sessions.
+    pub source: Arc<dyn Source>,
+}
+
+/// Finds and opens the database of a question.
+pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, JobError> {
+    let env = &context.env;
+    let (Some(id), Some(version)) = (ask.connection_id, context.job.policy_version.as_ref()) else {
+        return Err(failures::not_permitted());
+    };
+    let policy = policy(env, context, id, version).await?;
+    let connection =
+        connections::target(&env.pool, id).await.map_err(|error| failures::store(context, &error))?.ok_or_else(failures::not_permitted)?;
+    match connection.state {
+        ConnectionState::Probing => {
+            let failure = Failure::new(FailureCode::ConnectionNotReady, "the connection is still being looked at")
+                .hint("wait until its state is `ready`, or test it again")
+                .retryable();
+            return Err(JobError::Later { failure, at: failures::look_again(context) });
+        }
+        ConnectionState::Refused => {
+            let why = connection.error.as_ref().map_or("it was refused", |error| error.message.as_str());
+            return Err(JobError::Fail(
+                Failure::new(FailureCode::ConnectionNotReady, format!("the connection can't be used: {why}"))
+                    .hint("an administrator must correct the connection and test it again"),
+            ));
+        }
+        // It may be back: the statement itself will tell.
+        ConnectionState::Unreachable | ConnectionState::Ready => {}
+    }
+    let schema =
+        env.schemas.get(&env.pool, id, connection.schema_version).await.map_err(|error| failures::store(context, &error))?.ok_or_else(
+            || {
+                let failure = connection.error.clone().unwrap_or_else(|| {
+                    Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet")
+                        .hint("sync it, then ask again")
+                });
+                JobError::Later { failure: failure.retryable(), at: failures::look_again(context) }
+            },
+        )?;
+    let source = open(env, id, &connection).await.map_err(|error| match error {
+        OpenError::Sealing(error) => unsealable(&error),
+        OpenError::Source(error) => failures::source(context, &error),
+    })?;
+    Ok(Target { id, connection, schema, policy, source })
+}
+
+/// Why a source can't be opened.
+pub enum OpenError {
+    /// Its configuration can't be unsealed.
+    Sealing(SealingError),
+    /// The configuration fits no engine.
+    Source(crate::sources::SourceError),
+}
+
+/// The failure of a configuration that can't be unsealed.
+pub fn unsealable(error: &SealingError) -> JobError {
+    tracing::error!(error = %error, "a connection's configuration can't be unsealed");
+    JobError::Fail(
+        Failure::new(FailureCode::ConnectionNotReady, "the connection's configuration can't be unsealed with the service's keys")
+            .hint("an administrator must enter the connection's configuration again, or bring back its sealing key"),
+    )
+}
+
+/// Unseals a connection's configuration and opens its source.
+pub async fn open(env: &Env, id: ConnectionId, connection: &connections::Target) -> Result<Arc<dyn Source>, OpenError> {
+    let clear = env.keyring.open("database_connections", "connection_config", id.0, &connection.config).map_err(OpenError::Sealing)?;
+    let config: ConnectionConfig =
+        serde_json::from_slice(clear.expose_secret()).map_err(|_| OpenError::Sealing(SealingError::Malformed))?;
+    let sessions = u32::try_from(connection.max_connections).unwrap_or(1);
+    env.sources.open(id, connection.config_version, connection.db_type, &config, sessions).await.map_err(OpenError::Source)
+}
+
+// By version from Redis, else from PostgreSQL; Redis never decides: the version is the claim's.
+async fn policy(
+    env: &Env,
+    context: &Context,
+    id: ConnectionId,
+    version: &datagenie_common::model::policies::PolicyVersion,
+) -> Result<Policy, JobError> {
+    let user = context.job.user_id;
+    let limits = env.settings.query.limits();
+    let policy = store::permissions::policy(&env.pool, user, id, limits)
+        .await
+        .map_err(|error| failures::store(context, &error))?
+        .filter(|policy| policy.can_query)
+        .ok_or_else(failures::not_permitted)?;
+    if policy.version != *version {
+        tracing::info!("the policy has changed since the claim; the newer one holds");
+    }
+    Ok(policy)
+}
+
+impl Target {
+    /// Checks, right before something is read, that the policy still is the one that the statement was guarded by.
+    pub async fn still_allowed(&self, context: &Context) -> Result<(), JobError> {
+        let now = store::permissions::version(&context.env.pool, self.policy.user_id, self.id)
+            .await
+            .map_err(|error| failures::store(context, &error))?;
+        if now.as_ref() == Some(&self.policy.version) {
+            return Ok(());
+        }
+        // Guarded by what no longer holds: begin again with what does. Not the job's fault, so it costs no attempt.
+        let failure =
+            Failure::new(FailureCode::PermissionDenied, "the permissions on this connection changed while the question ran").retryable();
+        Err(JobError::Later { failure, at: context.env.clock.now() })
+    }
+}

@@ -1,0 +1,81 @@
+//! Every kind of job in one table: how long an attempt may take, how retries are spaced, and what runs it.
+
+use std::time::Duration;
+
+use datagenie_common::{
+    jobs::JobKind,
+    model::jobs::{JobError, Lane},
+    settings::Settings,
+    store::ledger::Outcome,
+};
+
+use crate::{jobs, run::Context};
+
+/// The rules of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// An attempt that takes longer is stopped, and counts.
+    pub timeout: Duration,
+    /// Wait before the second attempt; doubled before each further one.
+    pub backoff: Duration,
+    /// The longest wait.
+    pub longest_backoff: Duration,
+}
+
+impl Rules {
+    /// The wait after so many attempts, from 1; with `jitter` (0 to 1) up to half as much more, never less.
+    #[must_use]
+    pub fn wait(&self, attempts: u32, jitter: f64) -> Duration {
+        let doubled = self.backoff.saturating_mul(1_u32 << attempts.saturating_sub(1).min(10));
+        let wait = doubled.min(self.longest_backoff);
+        wait.mul_f64(1.0 + 0.5 * jitter.clamp(0.0, 1.0))
+    }
+}
+
+/// The rules of a kind.
+#[must_use]
+pub fn rules(kind: JobKind) -> Rules {
+    match kind {
+        JobKind::AnswerQuestion => {
+            Rules { timeout: Duration::from_secs(600), backoff: Duration::from_secs(1), longest_backoff: Duration::from_secs(15) }
+        }
+        JobKind::ProbeConnection | JobKind::SyncSchema => {
+            Rules { timeout: Duration::from_secs(300), backoff: Duration::from_secs(5), longest_backoff: Duration::from_secs(60) }
+        }
+    }
+}
+
+/// Slots of a lane in this process.
+#[must_use]
+pub fn slots(settings: &Settings, lane: Lane) -> usize {
+    match lane {
+        Lane::Interactive | Lane::Bulk | Lane::Webhook => settings.worker.concurrency,
+        Lane::Maintenance => settings.worker.maintenance_concurrency,
+    }
+}
+
+/// Runs one attempt.
+///
+/// # Errors
+/// What the ledger is to do about an attempt without a result.
+pub async fn run(context: &Context) -> Result<Outcome, JobError> {
+    match context.job.kind {
+        JobKind::AnswerQuestion => jobs::answer_question::run(context).await,
+        JobKind::ProbeConnection => jobs::probe_connection::run(context).await,
+        JobKind::SyncSchema => jobs::sync_schema::run(context).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_are_never_shorter_than_asked() {
+        let rules = rules(JobKind::AnswerQuestion);
+        let waits: Vec<u64> = (1..=6).map(|n| rules.wait(n, 0.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 15, 15]);
+        assert_eq!(rules.wait(1, 1.0), Duration::from_millis(1500));
+        assert_eq!(rules.wait(u32::MAX, 0.0), rules.longest_backoff);
+    }
+}

@@ -1,0 +1,268 @@
+//! One bell: claim, run, finish. The only place where an attempt's end is decided.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use datagenie_common::{
+    broker::Bell,
+    jobs::JobKind,
+    model::{
+        jobs::JobError,
+        questions::{Failure, FailureCode, Stage},
+    },
+    store::{
+        StoreError,
+        ledger::{
+            Claimed, Outcome,
+            claim::{self, Release},
+            finish::{self, Finished},
+            sweep::deadline_passed,
+        },
+    },
+    telemetry::trace::TraceContext,
+};
+use futures::FutureExt;
+use serde_json::json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    env::Env,
+    leases::{Hold, Stop},
+    registry,
+};
+
+/// What a running job has.
+pub struct Context {
+    /// Everything that it may touch.
+    pub env: Arc<Env>,
+    /// What it is to do.
+    pub job: Claimed,
+    /// Its hold on the job.
+    pub hold: Hold,
+    /// Cancelled when the attempt must stop: what it has asked of others is to stop too.
+    pub stop: CancellationToken,
+}
+
+impl Context {
+    /// Notes and tells what the attempt is doing.
+    pub fn stage(&self, stage: Stage) {
+        self.hold.stage(stage);
+        if let Some(subject) = self.job.subject_id {
+            let event = format!("{}.progress", self.job.kind.event_subject());
+            let data = json!({ "job_id": self.job.lease.job_id, "stage": stage, "attempt": self.job.attempt });
+            self.env.live.progress(self.job.user_id, &subject.to_string(), &event, data);
+        }
+    }
+
+    /// The job's payload, as its kind has it.
+    ///
+    /// # Errors
+    /// Final: a payload of a newer version is a newer worker's, and one that can't be read is nobody's.
+    pub fn payload<T: serde::de::DeserializeOwned>(&self) -> Result<T, JobError> {
+        serde_json::from_value(self.job.payload.clone()).map_err(|error| {
+            tracing::error!(error = %error, "a job's payload can't be read");
+            JobError::Fail(Failure::new(FailureCode::Internal, "the job's payload can't be read by this version of the worker"))
+        })
+    }
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Done(Result<Outcome, JobError>),
+    Stopped(Stop),
+    /// The worker is stopping and has no time left.
+    GivenBack,
+}
+
+/// Hears one bell out: claims its job if there is one to claim, runs it and writes its end. Never fails: what can't be written now
+/// is left to the lease, which runs out.
+pub async fn hear(env: Arc<Env>, bell: Bell, hurry: CancellationToken) {
+    let Bell { message, mut receipt, slot } = bell;
+    let claimed_at = Instant::now();
+    let claimed = claim::claim(&env.pool, message.job_id, &env.instance, env.leases.seconds()).await;
+    let job = match claimed {
+        Ok(Some(job)) => job,
+        Ok(None) => {
+            // Running elsewhere, over, not due, or gone: a doubled or late message changes nothing.
+            metrics::counter!("datagenie_claims_lost_total").increment(1);
+            receipt.decided().await;
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, job_id = %message.job_id, "no claim; the sweep will ring again");
+            // A queue must not be emptied into an outage of the database.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            receipt.decided().await;
+            return;
+        }
+    };
+    let trace = job.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok()).unwrap_or_else(TraceContext::new_random);
+    let span = tracing::info_span!(
+        "job",
+        otel.name = format!("job.{}", job.kind),
+        job_id = %job.lease.job_id,
+        kind = %job.kind,
+        attempt = job.attempt,
+        subject_id = job.subject_id.map(tracing::field::display),
+        trace_id = trace.trace_id_hex(),
+    );
+    metrics::histogram!("datagenie_job_wait_seconds", "lane" => job.lane.as_str()).record(job.waited_seconds);
+    // The message is settled beside the job: it must not wait for the broker.
+    tokio::join!(receipt.decided(), attempt(env, job, claimed_at, hurry).instrument(span));
+    drop(slot);
+}
+
+async fn attempt(env: Arc<Env>, job: Claimed, claimed_at: Instant, hurry: CancellationToken) {
+    let hold = env.leases.hold(job.lease, claimed_at);
+    let kind = job.kind;
+    if kind == JobKind::AnswerQuestion
+        && let Some(subject) = job.subject_id
+    {
+        let data = json!({ "job_id": job.lease.job_id, "attempt": job.attempt });
+        env.live.progress(job.user_id, &subject.to_string(), "question.started", data);
+    }
+    let context = Context { env, job, hold, stop: CancellationToken::new() };
+    let began = Instant::now();
+    let ended =
+        if context.job.seconds_left <= 0.0 { Attempt::Done(Err(JobError::Fail(deadline_passed()))) } else { work(&context, &hurry).await };
+    // Whatever the job still has running elsewhere (a customer's query, a model's call) is nobody's any more.
+    context.stop.cancel();
+    let outcome = settle(&context, ended).await;
+    metrics::counter!("datagenie_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+    metrics::histogram!("datagenie_job_seconds", "kind" => kind.as_str()).record(began.elapsed().as_secs_f64());
+    tracing::info!(outcome, elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "attempt ended");
+}
+
+async fn work(context: &Context, hurry: &CancellationToken) -> Attempt {
+    let left = Duration::try_from_secs_f64(context.job.seconds_left).unwrap_or(Duration::MAX);
+    let rules = registry::rules(context.job.kind);
+    let (limit, by_deadline) = if left < rules.timeout { (left, true) } else { (rules.timeout, false) };
+    let job = AssertUnwindSafe(registry::run(context)).catch_unwind();
+    tokio::select! {
+        done = tokio::time::timeout(limit, job) => Attempt::Done(match done {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+            Err(_) if by_deadline => Err(JobError::Fail(deadline_passed())),
+            Err(_) => Err(retry(Failure::new(FailureCode::Timeout, format!("the attempt took longer than {} s", limit.as_secs())))),
+        }),
+        stop = context.hold.stopped() => Attempt::Stopped(stop),
+        () = hurry.cancelled() => Attempt::GivenBack,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    // The text may quote data: it goes to the log, not to the caller.
+    tracing::error!(panic = text.unwrap_or_default(), "a job panicked");
+    retry(Failure::new(FailureCode::Internal, "the job failed by a fault of ours"))
+}
+
+fn retry(failure: Failure) -> JobError {
+    JobError::Retry { failure: failure.retryable(), after: Duration::ZERO }
+}
+
+/// Writes the end of an attempt; a word for the metrics.
+async fn settle(context: &Context, ended: Attempt) -> &'static str {
+    match ended {
+        Attempt::Stopped(Stop::LeaseLost) => {
+            metrics::counter!("datagenie_leases_lost_total").increment(1);
+            tracing::warn!("the lease was lost; whatever this attempt found is dropped");
+            "lease_lost"
+        }
+        Attempt::Stopped(Stop::Cancelled) => end(context, &Outcome::Cancelled).await,
+        Attempt::GivenBack => release(context, &Release::GivenBack).await,
+        Attempt::Done(Ok(outcome)) => end(context, &outcome).await,
+        Attempt::Done(Err(JobError::Fail(failure))) => {
+            let dead = failure.code == FailureCode::Internal;
+            end(context, &Outcome::Failed { failure, dead, ending: None }).await
+        }
+        Attempt::Done(Err(JobError::Retry { failure, after })) => {
+            if context.job.attempt >= context.job.max_attempts {
+                return end(context, &Outcome::Failed { failure, dead: true, ending: None }).await;
+            }
+            let attempts = u32::try_from(context.job.attempt).unwrap_or(1);
+            let wait = registry::rules(context.job.kind).wait(attempts, rand::random()).max(after);
+            again(context, failure, wait, true).await
+        }
+        Attempt::Done(Err(JobError::Later { failure, at })) => {
+            let wait = (at - context.env.clock.now()).to_std().unwrap_or_default();
+            again(context, failure, wait, false).await
+        }
+    }
+}
+
+// Back into the queue, if there is time left before the deadline.
+async fn again(context: &Context, failure: Failure, wait: Duration, counts: bool) -> &'static str {
+    let spent = context.job.seconds_left - wait.as_secs_f64();
+    if spent <= 0.0 {
+        return end(context, &Outcome::Failed { failure, dead: counts, ending: None }).await;
+    }
+    tracing::info!(
+        code = failure.code.as_str(),
+        wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        counts,
+        "trying again later"
+    );
+    let seconds = wait.as_secs_f64();
+    release(context, &if counts { Release::Retry { failure, seconds } } else { Release::Later { failure, seconds } }).await
+}
+
+async fn end(context: &Context, outcome: &Outcome) -> &'static str {
+    let pool = &context.env.pool;
+    let stage = context.hold.last_stage();
+    let written = insist(context, || finish::finish(pool, context.hold.lease, stage, outcome)).await;
+    match written {
+        Some(Finished::Written(ended)) => {
+            context.env.live.ended(&ended);
+            ended.state.as_str()
+        }
+        Some(Finished::LeaseLost) => {
+            metrics::counter!("datagenie_leases_lost_total").increment(1);
+            tracing::warn!("the lease was lost before the end was written; nothing was touched");
+            "lease_lost"
+        }
+        None => "unwritten",
+    }
+}
+
+async fn release(context: &Context, release: &Release) -> &'static str {
+    let pool = &context.env.pool;
+    let stage = context.hold.last_stage();
+    let word = match release {
+        Release::Retry { .. } => "retry",
+        Release::Later { .. } => "later",
+        Release::GivenBack => "given_back",
+    };
+    match insist(context, || claim::release(pool, context.hold.lease, stage, release)).await {
+        Some(true) => word,
+        Some(false) => "lease_lost",
+        None => "unwritten",
+    }
+}
+
+/// Sends a fenced write until it is known to have worked or not, as long as the lease may hold: the same lease makes it safe to
+/// send again. None: given up; the lease runs out, and the job is rescued.
+async fn insist<T, F>(context: &Context, write: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut wait = Duration::from_millis(20);
+    loop {
+        match write().await {
+            Ok(value) => return Some(value),
+            Err(error) if error.is_outage() || matches!(error, StoreError::Locked) => {
+                tracing::warn!(error = %error, "the end of an attempt is not written yet; trying again");
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the end of an attempt can't be written");
+                return None;
+            }
+        }
+        tokio::time::sleep(wait).await;
+        if context.hold.is_lost() {
+            return None;
+        }
+        wait = (wait * 2).min(Duration::from_secs(1));
+    }
+}

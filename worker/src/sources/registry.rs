@@ -1,0 +1,164 @@
+//! The open sources of this process: one a connection, kept while it is used, replaced when its configuration changes.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use datagenie_common::{
+    ids::ConnectionId,
+    model::connections::{ConnectionConfig, DbType},
+};
+use tokio::time::Instant;
+
+use super::{Source, SourceError, postgres::PostgresSource, sqlite::SqliteSource};
+
+/// A source that nobody asked for this long is closed.
+const UNUSED: Duration = Duration::from_secs(600);
+/// Sessions one process keeps to one database, whatever the connection allows: the document's pool size.
+const MAX_SESSIONS: u32 = 5;
+
+/// What all sources share.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Folders below which SQLite files may lie. None: no SQLite file may be opened.
+    pub sqlite_roots: Vec<PathBuf>,
+    /// Time to connect to a server and to begin a session.
+    pub connect_timeout: Duration,
+}
+
+/// The registry. Sessions belong to a connection and a version of its configuration, so a changed password or host is used at once.
+pub struct Sources {
+    settings: SourceSettings,
+    open: Mutex<HashMap<ConnectionId, Opened>>,
+}
+
+struct Opened {
+    config_version: i64,
+    max_sessions: u32,
+    source: Arc<dyn Source>,
+    last_used: Instant,
+}
+
+impl Sources {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(settings: SourceSettings) -> Self {
+        Self { settings, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// The source of a connection, as configured at this version. Does not connect: the first statement does.
+    ///
+    /// # Errors
+    /// [`SourceError::Unsupported`] for engines that are not built, [`SourceError::Refused`] for a configuration that fits no engine.
+    pub async fn open(
+        &self,
+        id: ConnectionId,
+        config_version: i64,
+        db_type: DbType,
+        config: &ConnectionConfig,
+        max_connections: u32,
+    ) -> Result<Arc<dyn Source>, SourceError> {
+        let max_sessions = max_connections.clamp(1, MAX_SESSIONS);
+        let now = Instant::now();
+        let mut open = self.lock();
+        // Dropping the last handle of a source closes its idle sessions; those at work close when their statement ends.
+        open.retain(|_, opened| now.duration_since(opened.last_used) < UNUSED);
+        if let Some(opened) = open.get_mut(&id)
+            && opened.config_version == config_version
+            && opened.max_sessions == max_sessions
+        {
+            opened.last_used = now;
+            return Ok(Arc::clone(&opened.source));
+        }
+        let source = self.create(db_type, config, max_sessions)?;
+        open.insert(id, Opened { config_version, max_sessions, source: Arc::clone(&source), last_used: now });
+        Ok(source)
+    }
+
+    /// Closes the source of a connection that was changed or deleted.
+    pub async fn forget(&self, id: ConnectionId) {
+        let opened = self.lock().remove(&id);
+        if let Some(opened) = opened {
+            opened.source.close().await;
+        }
+    }
+
+    /// Closes every source: the process ends.
+    pub async fn close(&self) {
+        let all: Vec<Opened> = self.lock().drain().map(|(_, opened)| opened).collect();
+        futures::future::join_all(all.iter().map(|opened| opened.source.close())).await;
+    }
+
+    fn create(&self, db_type: DbType, config: &ConnectionConfig, max_sessions: u32) -> Result<Arc<dyn Source>, SourceError> {
+        match (db_type, config) {
+            (DbType::Postgresql, ConnectionConfig::Server(server)) => {
+                Ok(Arc::new(PostgresSource::new(server, self.settings.connect_timeout, max_sessions)?))
+            }
+            (DbType::Sqlite, ConnectionConfig::File(file)) => {
+                Ok(Arc::new(SqliteSource::new(&file.database, &self.settings.sqlite_roots, max_sessions)))
+            }
+            (DbType::Mysql, _) => Err(SourceError::Unsupported { what: "MySQL and MariaDB databases cannot be questioned yet".to_owned() }),
+            (DbType::Postgresql, ConnectionConfig::File(_)) => {
+                Err(SourceError::refused("a postgresql connection needs host, port, database, username and password"))
+            }
+            (DbType::Sqlite, ConnectionConfig::Server(_)) => {
+                Err(SourceError::refused("a sqlite connection needs `database`, the path of its file, and nothing else"))
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Opened>> {
+        // Nothing panics while the map is locked; if something ever does, the map is still whole.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datagenie_common::model::connections::{FileConfig, ServerConfig};
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn sources() -> Sources {
+        Sources::new(SourceSettings { sqlite_roots: Vec::new(), connect_timeout: Duration::from_secs(1) })
+    }
+
+    fn server() -> ConnectionConfig {
+        ConnectionConfig::Server(ServerConfig {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            database: "shop".to_owned(),
+            username: "reader".to_owned(),
+            password: SecretString::from("secret"),
+            ssl_mode: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_source_is_kept_for_its_version_and_replaced_by_another() {
+        let sources = sources();
+        let id = ConnectionId::new();
+        let first = sources.open(id, 1, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
+        let again = sources.open(id, 1, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
+        let changed = sources.open(id, 2, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
+        assert!(Arc::ptr_eq(&first, &again));
+        assert!(!Arc::ptr_eq(&first, &changed));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_built_says_so() {
+        let refused = sources().open(ConnectionId::new(), 1, DbType::Mysql, &server(), 3).await.err();
+        assert!(matches!(refused, Some(SourceError::Unsupported { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_configuration_of_another_engine_is_refused() {
+        let file = ConnectionConfig::File(FileConfig { database: "/shop.sqlite".to_owned() });
+        let refused = sources().open(ConnectionId::new(), 1, DbType::Postgresql, &file, 3).await.err();
+        assert!(matches!(refused, Some(SourceError::Refused { .. })), "{refused:?}");
+    }
+}
