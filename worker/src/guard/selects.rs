@@ -193,7 +193,7 @@ fn plain_select(select: &Select) -> Checked<()> {
         Some("This form of SELECT")
     } else if !select.lateral_views.is_empty() {
         Some("LATERAL VIEW")
-    } else if select.prewhere.is_some() || select.qualify.is_some() || select.window_before_qualify {
+    } else if select.prewhere.is_some() || select.qualify.is_some() {
         Some("PREWHERE or QUALIFY")
     } else if !select.connect_by.is_empty() {
         Some("CONNECT BY")

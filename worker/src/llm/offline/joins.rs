@@ -64,9 +64,8 @@ impl Catalog<'_> {
         for table in needed {
             self.path(base, *table)?;
         }
-        let mut candidates: Vec<(usize, bool, TableId)> = (0..self.tables.len())
-            .filter_map(|table| Some((self.steps(table, base, needed)?.len(), table != base, table)))
-            .collect();
+        let mut candidates: Vec<(usize, bool, TableId)> =
+            (0..self.tables.len()).filter_map(|table| Some((self.steps(table, base, needed)?.len(), table != base, table))).collect();
         candidates.sort_unstable();
         match candidates.as_slice() {
             [] => Err(Refusal::NoWay),

@@ -167,7 +167,8 @@ pub(super) fn term(key: &str) -> Option<Term> {
 }
 
 /// The particles and endings that may follow a Korean noun, longest first.
-pub(super) static ENDING_LIST: LazyLock<Vec<Vec<char>>> = LazyLock::new(|| ENDINGS.split('|').map(|ending| ending.chars().collect()).collect());
+pub(super) static ENDING_LIST: LazyLock<Vec<Vec<char>>> =
+    LazyLock::new(|| ENDINGS.split('|').map(|ending| ending.chars().collect()).collect());
 
 static CONCEPT_KEYS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| keys(CONCEPTS));
 static SYNONYM_KEYS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| keys(SYNONYMS));
@@ -195,8 +196,11 @@ fn matching(groups: &'static [Vec<String>], key: &str) -> impl Iterator<Item = &
 }
 
 const WORDS: &[(Word, &str)] = &[
-    (Word::Count, "how many|number of|count of|count|no. of|how often|몇|몇건|몇명|몇개|몇곳|몇가지|몇회|몇번|몇종|몇종류|수|건수|개수|갯수|인원|인원수|명수|횟수|수는몇|number\
-     |numbers"),
+    (
+        Word::Count,
+        "how many|number of|count of|count|no. of|how often|몇|몇건|몇명|몇개|몇곳|몇가지|몇회|몇번|몇종|몇종류|수|건수|개수|갯수|인원|인원수|명수|횟수|수는몇|number\
+     |numbers",
+    ),
     (Word::Distinct, "distinct|unique|different|고유|고유한|서로다른|중복없이|종류"),
     (Word::Sum, "total|sum|sum of|overall|합계|총|총합|합|누계|합산|총합계"),
     (Word::Avg, "average|avg|mean|averaged|평균|평균적|평균값"),
@@ -208,19 +212,28 @@ const WORDS: &[(Word, &str)] = &[
     (Word::Most, "most|the most|가장많은|가장많이|제일많은|제일많이|최다|가장많았던|가장잘"),
     (Word::Bottom, "bottom|worst|하위|꼴찌"),
     (Word::Least, "least|fewest|가장적은|가장적게|제일적은|제일적게|최소로|가장안"),
-    (Word::Desc, "많은순|높은순|큰순|많은순서|높은순서|큰순서|순|순서|내림차순|descending|많은|높은|많이|큰|ranked|sorted|ordered by|sorted by|ranked by|rank by|sort by\
-     |rank|in order of|in descending order"),
+    (
+        Word::Desc,
+        "많은순|높은순|큰순|많은순서|높은순서|큰순서|순|순서|내림차순|descending|많은|높은|많이|큰|ranked|sorted|ordered by|sorted by|ranked by|rank by|sort by\
+     |rank|in order of|in descending order",
+    ),
     (Word::Asc, "적은순|낮은순|작은순|적은순서|낮은순서|오름차순|ascending|적은|낮은|작은|적게"),
     (Word::Latest, "latest|recent|most recent|newest|last|past|최근|최신|가장최근|제일최근|지난|가장최신"),
     (Word::Oldest, "oldest|earliest|가장오래된|제일오래된|가장먼저|first"),
     (Word::By, "by|group by|grouped by|broken down by|split by|기준"),
     (Word::Each, "per|each|for each|in each|for every|every|by each"),
     (Word::Suffix, "별|마다|당"),
-    (Word::Revenue, "revenue|sale|turnover|sales amount|sales revenue|sales volume in won|spent|spend|spending|earned|earn|earning|매출|매출액\
-     |매출금액|판매액|판매금액|판매매출|구매액|구매금액|구매총액|쓴돈|쓴|지출|수입"),
+    (
+        Word::Revenue,
+        "revenue|sale|turnover|sales amount|sales revenue|sales volume in won|spent|spend|spending|earned|earn|earning|매출|매출액\
+     |매출금액|판매액|판매금액|판매매출|구매액|구매금액|구매총액|쓴돈|쓴|지출|수입",
+    ),
     (Word::Sold, "sold|sell|selling|판매|팔린|판매된|팔리는|판매되는"),
-    (Word::BestSold, "bestseller|bestselling|popular|인기|인기있는|인기많은|많이팔린|잘팔린|잘팔리는|베스트셀러|best selling|best seller|most popular|most sold\
-     |top selling|top seller|hottest|가장많이팔린|제일많이팔린|가장많이판매된|가장인기있는|제일인기있는|가장인기많은|가장잘팔린|가장잘팔리는|제일잘팔리는"),
+    (
+        Word::BestSold,
+        "bestseller|bestselling|popular|인기|인기있는|인기많은|많이팔린|잘팔린|잘팔리는|베스트셀러|best selling|best seller|most popular|most sold\
+     |top selling|top seller|hottest|가장많이팔린|제일많이팔린|가장많이판매된|가장인기있는|제일인기있는|가장인기많은|가장잘팔린|가장잘팔리는|제일잘팔리는",
+    ),
     (Word::Superlative, "가장|제일"),
     (Word::Who, "who|whom|누구|누가"),
     (Word::Aov, "객단가|aov|average basket"),
@@ -231,15 +244,21 @@ const WORDS: &[(Word, &str)] = &[
     (Word::List, "list|listing|목록|리스트|명단|내역|전체목록"),
     (Word::Which, "which|어떤|어느"),
     (Word::Gte, "at least|or more|or higher|or above|or greater|no less than|>=|이상|이상의|최소한|적어도"),
-    (Word::Gt, "over|more than|above|greater than|exceeding|exceed|exceeds|higher than|larger than|bigger than|>|초과|넘는|넘은|넘게|보다많은|보다큰\
-     |보다높은|보다많이|보다비싼"),
+    (
+        Word::Gt,
+        "over|more than|above|greater than|exceeding|exceed|exceeds|higher than|larger than|bigger than|>|초과|넘는|넘은|넘게|보다많은|보다큰\
+     |보다높은|보다많이|보다비싼",
+    ),
     (Word::Lte, "at most|or less|or fewer|or lower|no more than|up to|<=|이하|이하의"),
     (Word::Lt, "under|less than|below|fewer than|lower than|cheaper than|smaller than|<|미만|보다적은|보다작은|보다낮은|보다싼|안되는"),
     (Word::Between, "between|사이"),
     (Word::And, "and|와|과|및|그리고|,|&|+|하고|랑|이랑"),
     (Word::Or, "or|또는|이나|혹은"),
-    (Word::Not, "not|except|excluding|exclude|without|never|no|other than|except for|non|제외|제외한|제외하고|빼고|뺀|말고|아닌|않은|없는|없이|외|이외|aren't\
-     |isn't|didn't|don't|haven't|weren't|되지않은|하지않은|지않은"),
+    (
+        Word::Not,
+        "not|except|excluding|exclude|without|never|no|other than|except for|non|제외|제외한|제외하고|빼고|뺀|말고|아닌|않은|없는|없이|외|이외|aren't\
+     |isn't|didn't|don't|haven't|weren't|되지않은|하지않은|지않은",
+    ),
     (Word::From, "from|starting|부터"),
     (Word::To, "to|through|thru|until|till|~|까지"),
     (Word::Since, "since|onward|onwards|이후|이래"),
@@ -247,13 +266,22 @@ const WORDS: &[(Word, &str)] = &[
     (Word::Before, "before|prior to|earlier than|이전"),
     (Word::Compare, "compare|compared|comparison|vs|versus|비교|대비"),
     (Word::Call, "named|called|라는"),
-    (Word::Predict, "predict|prediction|forecast|forecasting|project next|projection|next year|next month|next quarter|next week|will|expect\
-     |expected|예측|예상|전망|내년|다음달|다음해|다음주|다음분기|앞으로"),
+    (
+        Word::Predict,
+        "predict|prediction|forecast|forecasting|project next|projection|next year|next month|next quarter|next week|will|expect\
+     |expected|예측|예상|전망|내년|다음달|다음해|다음주|다음분기|앞으로",
+    ),
     (Word::Why, "why|reason|cause|explain|왜|이유|원인|때문|어째서"),
-    (Word::Write, "delete|drop|insert|update|truncate|alter|create|remove|modify|grant|삭제|지워|지워줘|수정|변경|추가|입력|갱신|없애|바꿔|바꿔줘|등록해|만들어|생성"),
-    (Word::Method, "median|percentile|stddev|standard deviation|variance|correlation|correlate|regression|cumulative|running|growth\
+    (
+        Word::Write,
+        "delete|drop|insert|update|truncate|alter|create|remove|modify|grant|삭제|지워|지워줘|수정|변경|추가|입력|갱신|없애|바꿔|바꿔줘|등록해|만들어|생성",
+    ),
+    (
+        Word::Method,
+        "median|percentile|stddev|standard deviation|variance|correlation|correlate|regression|cumulative|running|growth\
      |increase|decrease|rate|moving|yoy|mom|retention|cohort|cluster|recommend|anomaly|outlier|중앙값|중간값|표준편차|분산|상관|상관관계|누적\
-     |증가율|성장률|증감|증감률|증가|감소|전년대비|전월대비|성장|재구매율|이탈|이탈률|추천|군집|이상치|취소율|환불률|반품률|전환율|늘었|줄었|늘어난|줄어든|율"),
+     |증가율|성장률|증감|증감률|증가|감소|전년대비|전월대비|성장|재구매율|이탈|이탈률|추천|군집|이상치|취소율|환불률|반품률|전환율|늘었|줄었|늘어난|줄어든|율",
+    ),
 ];
 
 /// English words that carry no meaning here.

@@ -185,12 +185,8 @@ impl<'a> Catalog<'a> {
 
     fn find_label(&self, table: TableId) -> Option<ColumnId> {
         let own_name = format!("{}_name", self.singular_name(table));
-        let texts: Vec<ColumnId> = self.tables[table]
-            .columns
-            .iter()
-            .copied()
-            .filter(|&id| self.columns[id].text && !self.columns[id].id_like)
-            .collect();
+        let texts: Vec<ColumnId> =
+            self.tables[table].columns.iter().copied().filter(|&id| self.columns[id].text && !self.columns[id].id_like).collect();
         let first = |fits: &dyn Fn(&str, bool) -> bool| {
             // A column with few values is a category, not a name.
             texts.iter().copied().find(|&id| fits(&self.columns[id].name.to_lowercase(), self.columns[id].source.values.is_empty()))
@@ -205,8 +201,7 @@ impl<'a> Catalog<'a> {
     fn find_date(&self, table: TableId) -> Option<ColumnId> {
         let name = |id: ColumnId| self.columns[id].name.to_lowercase();
         let dates: Vec<ColumnId> = self.tables[table].columns.iter().copied().filter(|&id| self.columns[id].date).collect();
-        let main: Vec<ColumnId> =
-            dates.iter().copied().filter(|&id| !SECONDARY_DATES.iter().any(|word| name(id).contains(word))).collect();
+        let main: Vec<ColumnId> = dates.iter().copied().filter(|&id| !SECONDARY_DATES.iter().any(|word| name(id).contains(word))).collect();
         let pool = if main.is_empty() { dates } else { main };
         pool.iter().copied().find(|&id| name(id).ends_with("_at") || name(id).contains("date")).or_else(|| pool.first().copied())
     }

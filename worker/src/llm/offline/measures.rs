@@ -21,8 +21,8 @@ const ADDITIVE_WORDS: &[&str] = &[
     "amount", "revenue", "sales", "total", "turnover", "quantity", "qty", "stock", "budget", "count", "cost", "profit", "discount", "hours",
 ];
 
-impl Catalog<'_> {
-    fn measures(&self, table: TableId) -> impl Iterator<Item = (ColumnId, &Column<'_>)> {
+impl<'a> Catalog<'a> {
+    fn measures(&self, table: TableId) -> impl Iterator<Item = (ColumnId, &Column<'a>)> {
         self.tables[table].columns.iter().map(|&id| (id, &self.columns[id])).filter(|(_, column)| column.measure)
     }
 
@@ -61,9 +61,8 @@ impl Catalog<'_> {
         let mut found = Vec::new();
         for table in 0..self.tables.len() {
             let plain = |column: &Column<'_>| !NOT_REVENUE.iter().any(|word| column.name.to_lowercase().contains(word));
-            let by_name = REVENUE_WORDS
-                .iter()
-                .find_map(|word| self.measures(table).find(|(_, column)| column.last_word() == *word && plain(column)));
+            let by_name =
+                REVENUE_WORDS.iter().find_map(|word| self.measures(table).find(|(_, column)| column.last_word() == *word && plain(column)));
             let told = |column: &Column<'_>| column.source.comment.as_deref().is_some_and(|comment| comment.contains("매출"));
             let hit = by_name.or_else(|| self.measures(table).find(|(_, column)| told(column)));
             found.extend(hit.map(|(id, _)| id));

@@ -211,7 +211,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         let sql = format!(
             "SELECT {} FROM {}{} ORDER BY {} LIMIT {limit}",
             select.join(", "),
-            sources.from(),
+            sources.joined(),
             where_clause(&conditions),
             order.join(", ")
         );
@@ -273,8 +273,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         let conditions = self.conditions(&sources, time);
         let limit = self.ask.limit.unwrap_or(LISTED);
         let name = sources.column(column);
-        let sql =
-            format!("SELECT DISTINCT {name} FROM {}{} ORDER BY {name} LIMIT {limit}", sources.from(), where_clause(&conditions));
+        let sql = format!("SELECT DISTINCT {name} FROM {}{} ORDER BY {name} LIMIT {limit}", sources.joined(), where_clause(&conditions));
         let reading = self.reading(What::Values(self.catalog.full_name(column)), &sources, &conditions, Some(limit));
         Ok(Rendered { sql, chart: "table", reading })
     }
@@ -296,7 +295,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         let name = figure.name(self.catalog, measure, base, self.ask.rank.is_some());
         let having = self.having(&sources, measure, figure.aggregate(), &expression)?;
         let grouping = self.grouping(&sources, time)?;
-        let from = format!("{}{}", sources.from(), where_clause(&conditions));
+        let from = format!("{}{}", sources.joined(), where_clause(&conditions));
         let what = figure.what(self.catalog, base);
         let mut reading = self.reading(what, &sources, &conditions, self.ask.limit);
         reading.groups = self.group_names(time);

@@ -172,7 +172,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         !self.columns(at).is_empty() && !self.is_measure(at) && !self.is_date(at)
     }
 
-    fn is_value(&self, at: usize) -> bool {
+    pub fn is_value(&self, at: usize) -> bool {
         self.lexemes.get(at).is_some_and(|lexeme| !lexeme.values.is_empty() && lexeme.tables.is_empty() && lexeme.columns.is_empty())
     }
 
@@ -222,7 +222,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
     }
 
-    fn which_column(&self, at: usize, columns: impl Iterator<Item = ColumnId>) -> Refusal {
+    pub fn which_column(&self, at: usize, columns: impl Iterator<Item = ColumnId>) -> Refusal {
         Refusal::WhichColumn(self.text(at), columns.map(|column| self.catalog.full_name(column)).collect())
     }
 
@@ -262,7 +262,11 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             let text = self.text(at);
             let modifies = self.lexemes.get(at + 1).is_some_and(|next| !next.tables.is_empty() || !next.columns.is_empty());
-            if !modifies && is_filler(&text) { soft.push(text) } else { hard.push(text) }
+            if !modifies && is_filler(&text) {
+                soft.push(text)
+            } else {
+                hard.push(text)
+            }
             self.take(at);
         }
         let glue = |lexeme: &&Lexeme<'_>| !matches!(lexeme.word(), Some(Word::And | Word::By | Word::Each | Word::Suffix));
@@ -277,7 +281,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    fn named_tables(&self) -> Vec<TableId> {
+    pub fn named_tables(&self) -> Vec<TableId> {
         (0..self.lexemes.len()).filter_map(|at| self.table(at)).collect()
     }
 
@@ -312,245 +316,6 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     fn columns_of(&self, at: usize, tables: &[TableId]) -> Vec<ColumnId> {
         self.columns(at).iter().copied().filter(|&column| tables.contains(&self.catalog.columns[column].table)).collect()
-    }
-
-    /// The values that a word of negation is about, with those joined to it.
-    fn negated_values(&mut self) -> Result<Vec<usize>, Refusal> {
-        let mut negated = Vec::new();
-        for at in 0..self.lexemes.len() {
-            if !self.is(at, Word::Not) {
-                continue;
-            }
-            let step = |at: usize, by: usize| if self.korean { at.wrapping_sub(by) } else { at + by };
-            let near = [step(at, 1), step(at, 2)].into_iter().find(|&near| self.is_value(near));
-            let Some(mut value) = near else { return Err(Refusal::Negation(self.text(at))) };
-            negated.push(value);
-            while matches!(self.word(step(value, 1)), Some(Word::And | Word::Or)) && self.is_value(step(value, 2)) {
-                value = step(value, 2);
-                negated.push(value);
-            }
-            self.take(at);
-        }
-        Ok(negated)
-    }
-
-    fn read_values(&mut self) -> Result<(), Refusal> {
-        let negated = self.negated_values()?;
-        for at in 0..self.lexemes.len() {
-            if !self.is_value(at) {
-                continue;
-            }
-            let held = self.value_meanings(at);
-            let column = held[0].0;
-            if held.iter().any(|(other, _)| *other != column) {
-                let mut columns: Vec<ColumnId> = held.iter().map(|(column, _)| *column).collect();
-                columns.dedup();
-                return Err(self.which_column(at, columns.into_iter()));
-            }
-            let is_negated = negated.contains(&at);
-            let known = self.filters.iter().position(|filter| filter.column == column && filter.negated == is_negated);
-            let slot = known.unwrap_or(self.filters.len());
-            if known.is_none() {
-                self.filters.push(Filter { column, values: Vec::new(), negated: is_negated });
-            }
-            for (_, value) in held {
-                if !self.filters[slot].values.contains(&value) {
-                    self.filters[slot].values.push(value);
-                }
-            }
-            self.take(at);
-            for near in [before(at), at + 1] {
-                let joins = matches!(self.word(near), Some(Word::And | Word::Or));
-                if joins && self.is_value(near + 1) && self.is_value(before(near)) {
-                    self.take(near);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a value may be, as far as the words around it decide: a column named next to it, else a table named anywhere.
-    fn value_meanings(&mut self, at: usize) -> Vec<(ColumnId, String)> {
-        let mut held: Vec<(ColumnId, String)> =
-            self.lexemes[at].values.iter().map(|(column, value)| (*column, (*value).to_owned())).collect();
-        let keep = |held: &[(ColumnId, String)], fits: &dyn Fn(ColumnId) -> bool| -> Vec<(ColumnId, String)> {
-            held.iter().filter(|(column, _)| fits(*column)).cloned().collect()
-        };
-        for near in [before(at), at + 1, at.wrapping_sub(2)] {
-            let own = keep(&held, &|column| self.columns(near).contains(&column));
-            let grouped = self.is(near.wrapping_add(1), Word::Suffix) || matches!(self.word(before(near)), Some(Word::By | Word::Each));
-            if !own.is_empty() && !grouped {
-                held = own;
-                self.take(near);
-                self.unqualify(before(near));
-                break;
-            }
-        }
-        let named = self.named_tables();
-        let mentioned: Vec<TableId> =
-            (0..self.lexemes.len()).flat_map(|at| self.columns(at)).map(|&column| self.catalog.columns[column].table).collect();
-        for pool in [named, mentioned] {
-            if held.iter().all(|(column, _)| *column == held[0].0) {
-                break;
-            }
-            let own = keep(&held, &|column| pool.contains(&self.catalog.columns[column].table));
-            if !own.is_empty() {
-                held = own;
-            }
-        }
-        held
-    }
-
-    /// Quoted text is held against the column or the label of the table named beside it.
-    fn read_quoted(&mut self) -> Result<(), Refusal> {
-        for at in 0..self.lexemes.len() {
-            if self.lexemes[at].sense != Sense::Quoted {
-                continue;
-            }
-            let mut found = None;
-            for near in [before(at), at.wrapping_sub(2), at + 1] {
-                let texts: Vec<ColumnId> =
-                    self.columns(near).iter().copied().filter(|&column| self.catalog.columns[column].text).collect();
-                if !texts.is_empty() {
-                    self.lexemes[near].columns = texts;
-                    found = Some(self.column(near)?);
-                    self.take(near);
-                    break;
-                }
-                if let Some(label) = self.table(near).and_then(|table| self.catalog.tables[table].label) {
-                    found = Some(label);
-                    break;
-                }
-            }
-            let Some(column) = found else { return Err(Refusal::Unknown(vec![self.text(at)])) };
-            for near in [before(at), at + 1] {
-                if self.is(near, Word::Call) {
-                    self.take(near);
-                }
-            }
-            self.take(at);
-            self.filters.push(Filter { column, values: vec![self.text(at)], negated: false });
-        }
-        Ok(())
-    }
-
-    fn read_groups(&mut self) -> Result<(), Refusal> {
-        for at in 0..self.lexemes.len() {
-            if let Sense::Bucket(bucket) = self.lexemes[at].sense {
-                self.add_group(Dimension::Time(bucket), false);
-                self.take(at);
-                continue;
-            }
-            match self.word(at) {
-                Some(Word::Suffix) => self.group_before(at)?,
-                Some(word @ (Word::By | Word::Each)) => self.group_after(at, word == Word::By)?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// 도시별, 도시와 채널별.
-    fn group_before(&mut self, at: usize) -> Result<(), Refusal> {
-        self.take(at);
-        let mut noun = before(at);
-        if !self.take_group(noun, false)? {
-            return Err(Refusal::Unknown(vec![self.text(at)]));
-        }
-        loop {
-            let earlier = noun.wrapping_sub(2);
-            if !self.is(before(noun), Word::And) || !self.is_noun(earlier) || self.is_used(earlier) {
-                return Ok(());
-            }
-            self.take(before(noun));
-            noun = earlier;
-            self.take_group(noun, true)?;
-        }
-    }
-
-    /// by city, per customer, by month and channel; "by revenue" names what to rank by instead.
-    fn group_after(&mut self, at: usize, by: bool) -> Result<(), Refusal> {
-        self.take(at);
-        if super::tokens::starts_hangul(&self.text(at)) {
-            if self.is_noun(before(at)) && !self.is_used(before(at)) {
-                self.take_group(before(at), false)?;
-            }
-            return Ok(());
-        }
-        let mut noun = at + 1;
-        if self.is(noun, Word::Each) {
-            self.take(noun);
-            noun += 1;
-        }
-        if by && (self.is_head(noun) || matches!(self.word(noun), Some(Word::Count | Word::Avg | Word::Sum | Word::Max | Word::Min))) {
-            self.sort_by = Some(noun);
-            return Ok(());
-        }
-        noun = self.skip_qualifier(noun);
-        if by && self.table(noun).is_some() && self.is_head(noun + 1) {
-            self.sort_by = Some(noun + 1);
-            return Ok(());
-        }
-        if !self.take_group(noun, false)? {
-            return Err(Refusal::Unknown(vec![self.text(at)]));
-        }
-        while matches!(self.word(noun + 1), Some(Word::And | Word::By | Word::Each)) {
-            let mut next = noun + 2;
-            if matches!(self.word(next), Some(Word::By | Word::Each)) {
-                next += 1;
-            }
-            next = self.skip_qualifier(next);
-            if !self.is_noun(next) || self.is_used(next) {
-                break;
-            }
-            for between in noun + 1..next {
-                self.take(between);
-            }
-            self.take_group(next, false)?;
-            noun = next;
-        }
-        Ok(())
-    }
-
-    /// "customer city": the table only says whose city.
-    fn skip_qualifier(&mut self, at: usize) -> usize {
-        let qualified = self.is_attribute(at + 1) || self.is_date(at + 1);
-        if self.table(at).is_some() && qualified && self.qualifies(at) {
-            self.take(at);
-            self.owner = self.table(at);
-            at + 1
-        } else {
-            at
-        }
-    }
-
-    /// Groups by the noun at a place, if there is one.
-    fn take_group(&mut self, at: usize, front: bool) -> Result<bool, Refusal> {
-        if !self.is_noun(at) && self.columns(at).is_empty() {
-            return Ok(false);
-        }
-        let dimension = if self.is_date(at) {
-            let date = self.column(at)?;
-            self.dates.push(date);
-            Dimension::Time(Bucket::Day)
-        } else {
-            self.dimension(at)?
-        };
-        self.take(at);
-        let owner = before(at);
-        if self.table(at).is_none() && self.qualifies(owner) {
-            self.take(owner);
-            self.owner = self.table(owner);
-        }
-        self.add_group(dimension, front);
-        Ok(true)
-    }
-
-    fn add_group(&mut self, dimension: Dimension, front: bool) {
-        if self.groups.contains(&dimension) {
-            return;
-        }
-        if front { self.groups.insert(0, dimension) } else { self.groups.push(dimension) }
     }
 
     /// A number that compares nothing is a number of rows, if it stands where one would.

@@ -13,12 +13,84 @@ use super::{
 
 /// Words that may not stand as names without quotes in one of the dialects.
 const RESERVED: &[&str] = &[
-    "all", "and", "any", "as", "asc", "between", "by", "case", "cast", "check", "column", "create", "cross", "current_date", "default",
-    "delete", "desc", "distinct", "do", "else", "end", "except", "exists", "false", "fetch", "for", "foreign", "from", "full", "grant",
-    "group", "having", "in", "index", "inner", "insert", "interval", "into", "is", "join", "key", "keys", "left", "like", "limit",
-    "natural", "not", "null", "offset", "on", "or", "order", "outer", "over", "primary", "range", "rank", "references", "right", "row",
-    "rows", "select", "set", "table", "then", "to", "true", "union", "unique", "update", "user", "using", "values", "when", "where",
-    "window", "with", "year_month",
+    "all",
+    "and",
+    "any",
+    "as",
+    "asc",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "check",
+    "column",
+    "create",
+    "cross",
+    "current_date",
+    "default",
+    "delete",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "index",
+    "inner",
+    "insert",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "key",
+    "keys",
+    "left",
+    "like",
+    "limit",
+    "natural",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "over",
+    "primary",
+    "range",
+    "rank",
+    "references",
+    "right",
+    "row",
+    "rows",
+    "select",
+    "set",
+    "table",
+    "then",
+    "to",
+    "true",
+    "union",
+    "unique",
+    "update",
+    "user",
+    "using",
+    "values",
+    "when",
+    "where",
+    "window",
+    "with",
+    "year_month",
 ];
 
 /// The tables a statement reads, joined.
@@ -42,14 +114,14 @@ impl<'c, 'a> Sources<'c, 'a> {
         std::iter::once(self.root).chain(self.steps.iter().map(|step| step.link.table)).collect()
     }
 
-    /// The FROM clause without its keyword.
-    pub fn from(&self) -> String {
-        let mut from = self.table(self.root);
+    /// The tables joined, as they follow FROM.
+    pub fn joined(&self) -> String {
+        let mut joined = self.table(self.root);
         for step in &self.steps {
             let (to, key) = (self.column(step.link.to), self.column(step.link.from));
-            from += &format!(" JOIN {} ON {to} = {key}", self.table(step.link.table));
+            joined += &format!(" JOIN {} ON {to} = {key}", self.table(step.link.table));
         }
-        from
+        joined
     }
 
     fn table(&self, table: TableId) -> String {

@@ -103,7 +103,7 @@ fn last(today: NaiveDate, count: u32, unit: Bucket) -> Option<Period> {
 ///
 /// # Errors
 /// A date that does not exist, periods that don't join, a month without a year.
-pub(super) fn read<'a>(lexemes: Vec<Lexeme<'a>>, today: NaiveDate) -> Result<(Vec<Lexeme<'a>>, TimeFilter), Refusal> {
+pub(super) fn read(lexemes: Vec<Lexeme<'_>>, today: NaiveDate) -> Result<(Vec<Lexeme<'_>>, TimeFilter), Refusal> {
     let mut lexemes = join_atoms(&years(lexemes), today)?;
     complete_months(&mut lexemes)?;
     let ranges: Vec<(usize, Period)> = lexemes

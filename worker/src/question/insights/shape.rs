@@ -118,6 +118,6 @@ fn number_text(column: &Column, value: &Value) -> String {
         Value::String(text) => one_line(text, MAX_LABEL),
         other => other.to_string(),
     };
-    let is_quantity = !is_identifier(&column.name) && !(is_calendar(&column.name) && axis::is_calendar_number(value));
+    let is_quantity = !(is_identifier(&column.name) || is_calendar(&column.name) && axis::is_calendar_number(value));
     Amount::of(value).filter(|_| is_quantity).map_or_else(as_is, |amount| amount.show())
 }

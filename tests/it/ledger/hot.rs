@@ -1,0 +1,47 @@
+//! What keeps the ledger cheap under load: heartbeats touch no index.
+
+use datagenie_common::{
+    model::questions::Stage,
+    store::{
+        self,
+        ledger::{Beat, claim},
+    },
+};
+use sqlx::PgPool;
+
+use super::{LONG, Ledger};
+
+/// Updates of a table, and how many of them were HOT; of a pool of one connection, whose counts are reported first.
+async fn updates(pool: &PgPool, table: &str) -> (i64, i64) {
+    // Without it the counts may come ten seconds later.
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(pool).await.expect("the counts are reported");
+    sqlx::query_as("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = $1")
+        .bind(table)
+        .fetch_one(pool)
+        .await
+        .expect("the counts are read")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_and_wishes_to_stop_are_hot_updates() {
+    let ledger = Ledger::new().await;
+    let one = store::connect(&ledger.database.url, 1, "datagenie-test").expect("a pool");
+    let mut beats = Vec::new();
+    for _ in 0..5 {
+        let job = ledger.asked().await.job_id;
+        let claimed = claim::claim(&one, job, "worker-1", LONG).await.expect("it is decided").expect("it is due");
+        beats.push(Beat { lease: claimed.lease, stage: None });
+    }
+    let (before, before_hot) = updates(&one, "jobs").await;
+    for n in 0..10_usize {
+        for beat in &mut beats {
+            beat.stage = Stage::ALL.get(n).copied();
+        }
+        assert_eq!(claim::heartbeat(&one, &beats, LONG).await.expect("they are written").len(), 5);
+    }
+    let mut conn = one.acquire().await.expect("a connection");
+    store::ledger::view::cancel(&mut conn, None, beats[0].lease.job_id).await.expect("it is written");
+    drop(conn);
+    let (after, after_hot) = updates(&one, "jobs").await;
+    assert_eq!((after - before, after_hot - before_hot), (51, 51));
+}
