@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datagenie_common::{
-    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, files::Files, settings::Settings, store::ledger::Ring,
+    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, files::Files, live::Live, settings::Settings, store::ledger::Ring,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
@@ -36,7 +36,9 @@ pub struct Parts {
     pub clock: Clock,
     /// Takes questions in.
     pub intake: Intake,
-    /// Wakes those who wait.
+    /// Tells the fleet what happened here.
+    pub live: Live,
+    /// Wakes those who wait here.
     pub hub: Hub,
     /// API keys seen within the last second.
     pub keys: KeysInUse,

@@ -56,7 +56,7 @@ pub fn complete(paths: &mut Paths, rule: Access) {
             if rule == Access::Public {
                 operation.security = Some(Vec::new());
             } else {
-                failures.extend([("401", "Not signed in"), ("403", "Signed in, and not allowed"), ("429", "Too many requests")]);
+                failures.extend([("401", "Not signed in"), ("403", "Signed in, and not allowed")]);
                 let none: [&str; 0] = [];
                 operation.security = Some(vec![SecurityRequirement::new("bearer", none), SecurityRequirement::new("cookie", none)]);
             }

@@ -10,6 +10,7 @@ use datagenie_common::{
     crypto::Keyring,
     files::Files,
     lifecycle::{self, Shutdown},
+    live::Live,
     settings::Settings,
     store::{self, ledger::Ring, migrations, system_settings},
     telemetry,
@@ -41,13 +42,15 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     check_key(&pool, &keyring).await?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let broker = broker::open(settings.broker.url.expose(), instance)?;
+    let clock = Clock::new(settings.clock.offset_seconds);
     let (bells, waiting) = mpsc::channel(BELLS);
     lifecycle::spawn("bells.ring", ring(broker.clone(), waiting));
     Ok(App::new(Parts {
         intake: Intake::start(&pool),
+        live: Live::start(cache.clone(), clock),
         hub: Hub::start(&cache, shutdown.soft().clone()),
         files: Files::open(&settings.files.root)?,
-        clock: Clock::new(settings.clock.offset_seconds),
+        clock,
         keys: KeysInUse::default(),
         metrics: telemetry::metrics::install()?,
         stopping: shutdown.soft().clone(),

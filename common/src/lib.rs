@@ -17,3 +17,5 @@ pub mod charts;
 pub mod files;
 pub mod ops;
 pub mod store;
+
+pub mod live;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datagenie_common::{
     broker::{self, Broker},
     cache::Cache,
+    clock::Clock,
     lifecycle::{self, Shutdown},
+    live::Live,
     ops,
     settings::Settings,
     store, telemetry,
@@ -22,8 +24,8 @@ pub struct Scheduler {
     pub pool: PgPool,
     /// The doorbell.
     pub broker: Arc<dyn Broker>,
-    /// Redis, to wake readers.
-    pub cache: Cache,
+    /// Wakes readers.
+    pub live: Live,
 }
 
 /// Builds the environment of a scheduler process. Nothing connects yet.
@@ -34,7 +36,8 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Sched
     let pool = store::connect(settings.database.url.expose(), 4, "datagenie-scheduler")?;
     let broker = broker::open(settings.broker.url.expose(), &instance)?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
-    Ok(Scheduler { settings, pool, broker, cache })
+    let live = Live::start(cache, Clock::new(settings.clock.offset_seconds));
+    Ok(Scheduler { settings, pool, broker, live })
 }
 
 /// Leads when it can, until `shutdown`.

@@ -7,18 +7,20 @@ use std::{
 
 use datagenie_common::{
     broker::Broker,
-    cache::Cache,
+    cache::{Cache, CacheKey},
     clock::Clock,
     crypto::Keyring,
     files::Files,
     ids::ConnectionId,
+    live::Live,
     model::schemas::SourceSchema,
     settings::Settings,
     store::{self, StoreError},
 };
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use crate::{leases::Leases, live::Live, llm::Drafter, sources::Sources};
+use crate::{leases::Leases, llm::Drafter, sources::Sources};
 
 /// The worker's environment, shared by all of its jobs.
 pub struct Env {
@@ -50,6 +52,15 @@ pub struct Env {
     pub instance: String,
 }
 
+/// `datagenie:schema:{connection_id}`, in the document's shape; the version says whether it still holds.
+#[derive(Serialize, Deserialize)]
+struct CachedSchema {
+    connection_id: ConnectionId,
+    version: i64,
+    #[serde(flatten)]
+    schema: SourceSchema,
+}
+
 /// A catalogue and its version.
 type Versioned = (i64, Arc<SourceSchema>);
 
@@ -66,13 +77,29 @@ impl SchemaCache {
     ///
     /// # Errors
     /// If the system database fails.
-    pub async fn get(&self, pool: &PgPool, id: ConnectionId, version: i64) -> Result<Option<Arc<SourceSchema>>, StoreError> {
+    pub async fn get(
+        &self,
+        pool: &PgPool,
+        cache: &Cache,
+        id: ConnectionId,
+        version: i64,
+    ) -> Result<Option<Arc<SourceSchema>>, StoreError> {
         if let Some((held, schema)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
             && *held == version
         {
             return Ok(Some(schema.clone()));
         }
-        let Some((schema, version)) = store::connections::schema(pool, id).await? else { return Ok(None) };
+        let key = CacheKey::SchemaInfo { connection: id };
+        let cached = cache.get_json::<CachedSchema>(&key).await.filter(|cached| cached.version == version);
+        let (schema, version) = match cached {
+            Some(cached) => (cached.schema, version),
+            None => {
+                let Some((schema, version)) = store::connections::schema(pool, id).await? else { return Ok(None) };
+                let cached = CachedSchema { connection_id: id, version, schema };
+                cache.set_json(&key, &cached).await;
+                (cached.schema, version)
+            }
+        };
         let schema = Arc::new(schema);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= CATALOGUES_HELD {

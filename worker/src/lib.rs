@@ -5,7 +5,6 @@ pub mod env;
 pub mod guard;
 pub mod jobs;
 pub mod leases;
-pub mod live;
 pub mod llm;
 pub mod question;
 pub mod registry;

@@ -4,9 +4,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use datagenie_common::{
     broker::Bell,
-    jobs::JobKind,
+    jobs::{JobKind, PAYLOAD_VERSION},
     model::{
-        jobs::JobError,
+        jobs::{JobError, Lane},
         questions::{Failure, FailureCode, Stage},
     },
     store::{
@@ -31,6 +31,9 @@ use crate::{
     leases::{Hold, Stop},
     registry,
 };
+
+/// How long a job of a newer version waits for another worker.
+const NEWER_WORKER: Duration = Duration::from_secs(2);
 
 /// What a running job has.
 pub struct Context {
@@ -58,8 +61,12 @@ impl Context {
     /// The job's payload, as its kind has it.
     ///
     /// # Errors
-    /// Final: a payload of a newer version is a newer worker's, and one that can't be read is nobody's.
+    /// A payload of a newer version is left to a newer worker; one that can't be read at all is final.
     pub fn payload<T: serde::de::DeserializeOwned>(&self) -> Result<T, JobError> {
+        if self.job.payload["v"].as_u64().is_some_and(|version| version > u64::from(PAYLOAD_VERSION)) {
+            let failure = Failure::new(FailureCode::Internal, "the job was made by a newer version and waits for a worker of that version");
+            return Err(JobError::Later { failure: failure.retryable(), at: self.env.clock.now() + NEWER_WORKER });
+        }
         serde_json::from_value(self.job.payload.clone()).map_err(|error| {
             tracing::error!(error = %error, "a job's payload can't be read");
             JobError::Fail(Failure::new(FailureCode::Internal, "the job's payload can't be read by this version of the worker"))
@@ -77,7 +84,7 @@ enum Attempt {
 
 /// Hears one bell out: claims its job if there is one to claim, runs it and writes its end. Never fails: what can't be written now
 /// is left to the lease, which runs out.
-pub async fn hear(env: Arc<Env>, bell: Bell, hurry: CancellationToken) {
+pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, hurry: CancellationToken) {
     let Bell { message, mut receipt, slot } = bell;
     let claimed_at = Instant::now();
     let claimed = claim::claim(&env.pool, message.job_id, &env.instance, env.leases.seconds()).await;
@@ -85,7 +92,7 @@ pub async fn hear(env: Arc<Env>, bell: Bell, hurry: CancellationToken) {
         Ok(Some(job)) => job,
         Ok(None) => {
             // Running elsewhere, over, not due, or gone: a doubled or late message changes nothing.
-            metrics::counter!("datagenie_claims_lost_total").increment(1);
+            metrics::counter!("datagenie_claims_lost_total", "lane" => lane.as_str()).increment(1);
             receipt.decided().await;
             return;
         }
@@ -126,29 +133,36 @@ async fn attempt(env: Arc<Env>, job: Claimed, claimed_at: Instant, hurry: Cancel
     let began = Instant::now();
     let ended =
         if context.job.seconds_left <= 0.0 { Attempt::Done(Err(JobError::Fail(deadline_passed()))) } else { work(&context, &hurry).await };
-    // Whatever the job still has running elsewhere (a customer's query, a model's call) is nobody's any more.
-    context.stop.cancel();
     let outcome = settle(&context, ended).await;
     metrics::counter!("datagenie_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
     metrics::histogram!("datagenie_job_seconds", "kind" => kind.as_str()).record(began.elapsed().as_secs_f64());
     tracing::info!(outcome, elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "attempt ended");
 }
 
+/// How long a job that must stop may take to end what it has asked of others.
+const WIND_DOWN: Duration = Duration::from_secs(1);
+
 async fn work(context: &Context, hurry: &CancellationToken) -> Attempt {
     let left = Duration::try_from_secs_f64(context.job.seconds_left).unwrap_or(Duration::MAX);
     let rules = registry::rules(context.job.kind);
     let (limit, by_deadline) = if left < rules.timeout { (left, true) } else { (rules.timeout, false) };
-    let job = AssertUnwindSafe(registry::run(context)).catch_unwind();
-    tokio::select! {
-        done = tokio::time::timeout(limit, job) => Attempt::Done(match done {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
-            Err(_) if by_deadline => Err(JobError::Fail(deadline_passed())),
-            Err(_) => Err(retry(Failure::new(FailureCode::Timeout, format!("the attempt took longer than {} s", limit.as_secs())))),
-        }),
+    let mut job = std::pin::pin!(AssertUnwindSafe(registry::run(context)).catch_unwind());
+    let ended = tokio::select! {
+        done = &mut job => return Attempt::Done(done.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))),
+        () = tokio::time::sleep(limit) => Attempt::Done(Err(if by_deadline {
+            JobError::Fail(deadline_passed())
+        } else {
+            retry(Failure::new(FailureCode::Timeout, format!("the attempt took longer than {} s", limit.as_secs())))
+        })),
         stop = context.hold.stopped() => Attempt::Stopped(stop),
         () = hurry.cancelled() => Attempt::GivenBack,
+    };
+    // A customer's query is cancelled on its server, a model's call is hung up: dropping the job alone would leave the query running.
+    context.stop.cancel();
+    if tokio::time::timeout(WIND_DOWN, job).await.is_err() {
+        tracing::warn!("the job did not wind down in time; it was dropped");
     }
+    ended
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {

@@ -11,6 +11,8 @@ use datagenie_common::{
     events::CANCEL_CHANNEL,
     files::Files,
     lifecycle::{self, Shutdown},
+    live::Live,
+    model::jobs::Lane,
     ops,
     settings::Settings,
     store, telemetry,
@@ -22,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     env::{Env, SchemaCache},
     leases::Leases,
-    live::Live,
     llm::Drafter,
     registry, run,
     sources::{SourceSettings, Sources},
@@ -32,6 +33,7 @@ use crate::{
 #[derive(Clone)]
 struct Shared {
     env: Arc<Env>,
+    lane: Lane,
     hurry: CancellationToken,
 }
 
@@ -65,7 +67,7 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<E
 }
 
 async fn hear(bell: Bell, shared: Data<Shared>) {
-    run::hear(shared.env.clone(), bell, shared.hurry.clone()).await;
+    run::hear(shared.env.clone(), shared.lane, bell, shared.hurry.clone()).await;
 }
 
 /// Serves the lanes of the settings until `shutdown`: then takes nothing new, finishes within the grace time, gives back the rest.
@@ -86,11 +88,11 @@ pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
         let (listener, router) = (ops::bind(port).await?, ops::router(ready, telemetry::metrics::install()?));
         lifecycle::spawn("ops.serve", ops::serve(listener, router, shutdown.soft().clone()));
     }
-    let shared = Shared { env: env.clone(), hurry: shutdown.hard().clone() };
     let mut monitor = Monitor::new();
     for &lane in &env.settings.worker.lanes {
         let slots = registry::slots(&env.settings, lane);
-        let (backend, shared) = (LaneBackend::new(env.broker.clone(), lane, slots), shared.clone());
+        let backend = LaneBackend::new(env.broker.clone(), lane, slots);
+        let shared = Shared { env: env.clone(), lane, hurry: shutdown.hard().clone() };
         // The job runner catches panics and keeps time itself, because both must end in the ledger; these layers are a net.
         monitor = monitor.register(move |run| {
             WorkerBuilder::new(format!("{lane}-{run}"))

@@ -50,7 +50,7 @@ struct NewConnectionRequest {
     /// `{host, port, database, username, password, ssl_mode?}` or, for SQLite, `{database: "/path/file.sqlite"}`; never returned.
     #[schema(value_type = Object)]
     config: Value,
-    /// Sessions on it at once over the whole fleet, 1 to 1000; 10 if not given.
+    /// Sessions on it at once of one worker process, 1 to 1000; 10 if not given.
     max_connections: Option<i32>,
     /// Take a role that could write; it stays marked.
     #[serde(default)]

@@ -15,7 +15,7 @@ use datagenie_common::{
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{JobView, signal_cancel, tell_ended};
+use super::JobView;
 use crate::{
     access::Caller,
     app::App,
@@ -78,11 +78,11 @@ pub async fn stop(
     tx.commit().await?;
     match cancelled {
         Cancelled::AtOnce(ended) => {
-            tell_ended(app, &ended).await;
+            app.live.ended(&ended);
             Ok(StatusCode::OK)
         }
         _ => {
-            signal_cancel(&app.cache, job).await;
+            app.live.cancel(job);
             Ok(StatusCode::ACCEPTED)
         }
     }

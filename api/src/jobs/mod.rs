@@ -10,23 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use datagenie_common::{
-    cache::Cache,
-    events::{CANCEL_CHANNEL, Live},
-    ids::JobId,
-    store::ledger::{
-        finish::Ended,
-        view::{AttemptView as StoredAttempt, JobView as StoredJob},
-    },
-};
+use datagenie_common::store::ledger::view::{AttemptView as StoredAttempt, JobView as StoredJob};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{
-    app::App,
-    error::{ApiError, Result},
-};
+use crate::error::{ApiError, Result};
 
 /// A job as shown.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -142,18 +131,4 @@ pub fn accepted(job: StoredJob) -> Result<Response> {
     let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)).map_err(|error| ApiError::internal(&error))?;
     let headers = [(header::LOCATION, location), (header::RETRY_AFTER, HeaderValue::from_static("1"))];
     Ok((StatusCode::ACCEPTED, headers, axum::Json(JobView::from(job))).into_response())
-}
-
-/// Tells the fleet that a running job is wanted stopped. The flag on its row is what counts.
-pub async fn signal_cancel(cache: &Cache, job: JobId) {
-    cache.publish(CANCEL_CHANNEL, job.to_string()).await;
-}
-
-/// Tells readers everywhere of a job that was ended here.
-pub async fn tell_ended(app: &App, ended: &Ended) {
-    let live = Live { user_id: ended.user_id, subject: ended.subject.clone(), progress: None };
-    if let Ok(text) = serde_json::to_string(&live) {
-        app.cache.publish(datagenie_common::events::LIVE_CHANNEL, text).await;
-    }
-    app.hub.tell(live);
 }

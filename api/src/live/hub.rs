@@ -52,9 +52,4 @@ impl Hub {
     pub fn listen(&self) -> broadcast::Receiver<Arc<Live>> {
         self.messages.subscribe()
     }
-
-    /// Tells this process' readers at once of what it did itself.
-    pub fn tell(&self, live: Live) {
-        let _ = self.messages.send(Arc::new(live));
-    }
 }

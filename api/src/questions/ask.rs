@@ -91,6 +91,7 @@ async fn ask_question(
     let id = match app.intake.submit(question).await? {
         Submitted::New => {
             app.ring(vec![ring]);
+            app.live.progress(caller.user_id, &id.to_string(), "question.queued", json!({ "question_id": id, "job_id": view.job_id }));
             if wait.0.is_zero() {
                 return reply(&view, true, &headers);
             }
@@ -103,7 +104,8 @@ async fn ask_question(
         until_ended(&app, id, wait).await?;
     }
     let question = questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question"))?;
-    show(&app, question, &headers).await
+    let pending = question.status == "pending";
+    show(&app, question, pending, &headers).await
 }
 
 /// What can be said of a question by itself.

@@ -1,6 +1,6 @@
 //! `POST /v1/questions/{id}/cancel`.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, http::{HeaderMap, StatusCode}, response::Response};
 use datagenie_common::{
     ids::{JobId, QuestionId},
     store::questions,
@@ -31,6 +31,6 @@ async fn cancel_question(State(app): State<App>, framed: Framed, caller: Caller,
     let find =
         || async { questions::find(&app.pool, Some(caller.user_id), QuestionId(id)).await?.ok_or_else(|| ApiError::not_found("question")) };
     let job = JobId(find().await?.job_id);
-    stop(&app, &framed, &caller, Some(caller.user_id), job, "question", id).await?;
-    show(&app, find().await?, &headers).await
+    let status = stop(&app, &framed, &caller, Some(caller.user_id), job, "question", id).await?;
+    show(&app, find().await?, status == StatusCode::ACCEPTED, &headers).await
 }

@@ -22,7 +22,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[utoipa::path(
     get, path = "/v1/questions/{id}", tag = "questions",
     params(("id" = uuid::Uuid, Path, description = "The question"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),
-    responses((status = 200, description = "It has ended", body = QuestionView), (status = 202, description = "It is under way", body = QuestionView), (status = 304, description = "As the caller has it"))
+    responses((status = 200, description = "The question, as it is", body = QuestionView), (status = 202, description = "Still under way after the time you were ready to wait", body = QuestionView), (status = 304, description = "As the caller has it"))
 )]
 async fn get_question(State(app): State<App>, caller: Caller, Id(id): Id, wait: Wait, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
@@ -32,5 +32,7 @@ async fn get_question(State(app): State<App>, caller: Caller, Id(id): Id, wait: 
         until_ended(&app, id, wait).await?;
         question = find().await?;
     }
-    show(&app, question, &headers).await
+    // 202 is the answer to a wait that was not long enough; a plain look at a question is a look at a resource that is there.
+    let waited_in_vain = question.status == "pending" && !wait.0.is_zero();
+    show(&app, question, waited_in_vain, &headers).await
 }

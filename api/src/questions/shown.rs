@@ -99,7 +99,7 @@ pub struct QuestionView {
 pub struct QueueView {
     /// Jobs before it in its lane.
     pub position: i64,
-    /// A rough guess.
+    /// A rough guess: as long as the one at the head has waited, in whole seconds.
     pub estimated_wait_ms: Option<i64>,
 }
 
@@ -171,7 +171,7 @@ impl QuestionView {
             status: q.status,
             stage: q.stage,
             progress: q.progress,
-            queue: q.queue_position.map(|position| QueueView { position, estimated_wait_ms: None }),
+            queue: q.queue_position.map(|position| QueueView { position, estimated_wait_ms: q.queue_head_ms.map(|ms| ms.max(0) / 1000 * 1000) }),
             question: Some(q.question).filter(|text| !text.is_empty()),
             connection_id: q.connection_id,
             file_id: None,
@@ -251,26 +251,25 @@ fn covers(policy: &Policy, question: &Question) -> bool {
         })
 }
 
-/// The answer to a GET or a POST: the question, as the caller may see it now. 202 while it is under way.
+/// The question, as the caller may see it now; `accepted`: as 202, with where and when to look.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn show(app: &App, question: Question, headers: &HeaderMap) -> Result<Response> {
-    let pending = question.status == "pending";
+pub async fn show(app: &App, question: Question, accepted: bool, headers: &HeaderMap) -> Result<Response> {
     let readable = may_still_read(app, &question).await?;
     let mut view = QuestionView::of(question);
     if !readable {
         view.withhold();
     }
-    reply(&view, pending, headers)
+    reply(&view, accepted, headers)
 }
 
 /// 200, or 202 with where and when to look.
 ///
 /// # Errors
 /// Never in practice: an id is a valid header.
-pub fn reply(view: &QuestionView, pending: bool, headers: &HeaderMap) -> Result<Response> {
-    if !pending {
+pub fn reply(view: &QuestionView, accepted: bool, headers: &HeaderMap) -> Result<Response> {
+    if !accepted {
         return etagged(StatusCode::OK, headers, view);
     }
     let mut response = etagged(StatusCode::ACCEPTED, headers, view)?;

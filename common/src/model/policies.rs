@@ -97,6 +97,15 @@ impl Policy {
         self.can_query && schema_allowed && table_allowed
     }
 
+    /// The same policy under limits that may have been lowered since it was read.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits.max_rows = self.limits.max_rows.min(limits.max_rows);
+        self.limits.max_bytes = self.limits.max_bytes.min(limits.max_bytes);
+        self.limits.max_seconds = self.limits.max_seconds.min(limits.max_seconds);
+        self
+    }
+
     /// The mask of a column, if it has one.
     #[must_use]
     pub fn mask(&self, schema: &str, table: &str, column: &str) -> Option<MaskKind> {

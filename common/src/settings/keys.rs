@@ -165,7 +165,7 @@ pub const KEYS: &[Key] = &[
     key(
         "jobs.deadline_seconds",
         Kind::Integer(1, 604_800),
-        "600",
+        "120",
         "How long after its submission a job is given up, unless it says otherwise.",
     ),
     key(
@@ -175,8 +175,8 @@ pub const KEYS: &[Key] = &[
         "How often the scheduler looks for due, lost and overdue jobs, in milliseconds.",
     ),
     key("jobs.stale_ring_seconds", Kind::Integer(1, 3_600), "5", "After how long a job that nobody claimed is announced again."),
-    key("limits.waiting_per_user", Kind::Integer(1, 100_000_000), "250000", "Jobs one user may have waiting."),
-    key("limits.waiting", Kind::Integer(1, 1_000_000_000), "1000000", "Jobs that may wait in all."),
+    key("limits.waiting_per_user", Kind::Integer(1, 100_000_000), "250000", "Jobs one user may have waiting (read now, enforced with the admission of the job engine)."),
+    key("limits.waiting", Kind::Integer(1, 1_000_000_000), "1000000", "Jobs that may wait in all (read now, enforced with the admission of the job engine)."),
     key("limits.question_bytes", Kind::Integer(1, 1_048_576), "10240", "The longest question, in bytes."),
     key("limits.max_wait_seconds", Kind::Integer(0, 60), "60", "The longest time a request may be held by `Prefer: wait`."),
     required(
@@ -191,7 +191,7 @@ pub const KEYS: &[Key] = &[
     key("llm.model", Kind::Text, "gpt-4", "The model.").stored("openai_model"),
     key("llm.temperature", Kind::Decimal(0.0, 2.0), "0.0", "Its temperature.").stored("openai_temperature"),
     key("llm.timeout_seconds", Kind::Integer(1, 600), "60", "How long one call of the model may take."),
-    key("llm.max_concurrency", Kind::Integer(1, 10_000), "50", "Calls of the model at once, over all workers."),
+    key("llm.max_concurrency", Kind::Integer(1, 10_000), "50", "Calls of the model at once, of one worker process."),
     key("llm.prompt_price", Kind::Decimal(0.0, 1_000_000.0), "0", "Price of a million prompt tokens, for the cost told with an answer."),
     key("llm.completion_price", Kind::Decimal(0.0, 1_000_000.0), "0", "Price of a million completion tokens."),
     key(

@@ -226,7 +226,7 @@ pub struct Llm {
     pub temperature: f64,
     /// Time-out of one call, in seconds.
     pub timeout_seconds: u64,
-    /// Calls at once over the whole fleet.
+    /// Calls at once, of one worker process.
     pub max_concurrency: usize,
     /// Of a million prompt tokens.
     pub prompt_price: f64,

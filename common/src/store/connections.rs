@@ -36,7 +36,7 @@ pub struct Connection {
     pub is_active: bool,
     /// Whether its role can only read.
     pub is_readonly: bool,
-    /// Sessions on it at once, over the whole fleet.
+    /// Sessions on it at once, of one worker process.
     pub max_connections: i32,
     /// Whether a role that can write was allowed.
     pub allow_writable_role: bool,

@@ -68,8 +68,10 @@ pub struct Question {
     pub progress: Option<Value>,
     /// The job that this one repeats.
     pub replay_of: Option<Uuid>,
-    /// Jobs before it in its lane, while it waits.
+    /// Jobs before it in its lane, while it waits; at most 1,000 are counted.
     pub queue_position: Option<i64>,
+    /// How long the first of them has waited, in milliseconds.
+    pub queue_head_ms: Option<i64>,
     /// Columns of the result.
     pub columns: Option<Value>,
     /// First page of the result.
@@ -100,6 +102,10 @@ pub async fn find(pool: &PgPool, owner: Option<UserId>, id: QuestionId) -> Resul
                       (SELECT count(*) FROM (SELECT FROM jobs w WHERE w.finished_at IS NULL AND w.lane = j.lane
                            AND w.run_at < j.run_at AND w.state IN ('waiting', 'queued') LIMIT 1000) ahead)
                   END AS queue_position,
+                  CASE WHEN j.state IN ('waiting', 'queued') THEN
+                      (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE w.finished_at IS NULL
+                           AND w.lane = j.lane AND w.run_at <= j.run_at AND w.state IN ('waiting', 'queued') ORDER BY w.run_at LIMIT 1)
+                  END AS queue_head_ms,
                   a.columns AS "columns?", a.first_rows AS "first_rows?", a.chart_type, a.chart_config, a.summary_text, a.insights
            FROM query_history q
            LEFT JOIN jobs j ON j.id = q.job_id

@@ -2,12 +2,8 @@
 
 use datagenie_common::{
     broker::ring_or_leave,
-    events::{LIVE_CHANNEL, Live},
     model::jobs::Lane,
-    store::{
-        Result,
-        ledger::{finish::Ended, sweep},
-    },
+    store::{Result, ledger::sweep},
 };
 
 use crate::start::Scheduler;
@@ -37,7 +33,7 @@ pub async fn run(scheduler: &Scheduler) -> Result<()> {
     ring_or_leave(scheduler.broker.as_ref(), &rescued.rings).await;
     let expired = sweep::expire(pool, STEP).await?;
     for ended in rescued.ended.iter().chain(&expired) {
-        tell(scheduler, ended).await;
+        scheduler.live.ended(ended);
     }
     for &lane in Lane::ALL {
         ring_lane(scheduler, lane).await?;
@@ -57,11 +53,4 @@ async fn ring_lane(scheduler: &Scheduler, lane: Lane) -> Result<()> {
     let rings = sweep::ring_again(&scheduler.pool, lane, stale, room).await?;
     ring_or_leave(scheduler.broker.as_ref(), &rings).await;
     Ok(())
-}
-
-async fn tell(scheduler: &Scheduler, ended: &Ended) {
-    let live = Live { user_id: ended.user_id, subject: ended.subject.clone(), progress: None };
-    if let Ok(text) = serde_json::to_string(&live) {
-        scheduler.cache.publish(LIVE_CHANNEL, text).await;
-    }
 }

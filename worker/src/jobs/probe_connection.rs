@@ -66,7 +66,7 @@ async fn examine(source: &dyn Source, connection: &Target, limits: &SchemaLimits
     let probe = source.probe().await?;
     if !probe.writable.is_empty() && !connection.allow_writable_role {
         let error = Failure::new(FailureCode::SourceRefused, format!("the role can do more than read: {}", probe.writable.join("; ")))
-            .hint("use a role that can only SELECT (deploy/sql has scripts), or register with allow_writable_role");
+            .hint("use a role that can only SELECT, or register with allow_writable_role");
         return Ok(Found::Unusable { state: ConnectionState::Refused, error, role_warnings: probe.writable });
     }
     let schema = source.schema(limits).await?;

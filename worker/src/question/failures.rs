@@ -38,6 +38,14 @@ pub fn source(context: &Context, error: &SourceError) -> JobError {
     if error.is_outage() { JobError::Later { failure: failure.retryable(), at: look_again(context) } } else { JobError::Fail(failure) }
 }
 
+/// Asks the model, and hangs up when the attempt must stop.
+pub async fn unless_stopped<T>(context: &Context, call: impl Future<Output = Result<T, ModelError>>) -> Result<T, ModelError> {
+    tokio::select! {
+        answered = call => answered,
+        () = context.stop.cancelled() => Err(ModelError::Unavailable("the attempt was stopped".to_owned())),
+    }
+}
+
 /// The model failed: outages and rate limits pass, the rest is final.
 pub fn model(context: &Context, error: &ModelError) -> JobError {
     tracing::info!(error = %error, "the model failed");

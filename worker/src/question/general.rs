@@ -35,8 +35,7 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     };
     context.stage(Stage::Drafting);
     let began = Instant::now();
-    let completion = model
-        .complete(&prompt::general(&ask.question, language), None)
+    let completion = failures::unless_stopped(context, model.complete(&prompt::general(&ask.question, language), None))
         .await
         .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;
     trail.spent("drafting", began);

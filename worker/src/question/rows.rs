@@ -177,7 +177,7 @@ impl Collector {
     }
 }
 
-// Below results/{job}/{lease}: the fenced commit makes it the result, or nobody ever hears of it and it is swept.
+// Below results/{job}/{lease}: the fenced commit makes it the result, or nobody ever hears of it. (What is left by lost attempts is removed with the keeping of files.)
 async fn publish(context: &Context, mut file: SpoolFile, path: ObjectPath) -> Result<(), JobError> {
     let store = |error: &dyn std::error::Error| {
         tracing::error!(error = %error, "the rows of a result could not be stored");

@@ -1,15 +1,16 @@
 //! What a question is asked of: the connection, its catalogue, and the asker's policy on it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use datagenie_common::{
+    cache::CacheKey,
     crypto::SealingError,
     ids::ConnectionId,
     jobs::AnswerQuestion,
     model::{
         connections::{ConnectionConfig, ConnectionState},
         jobs::JobError,
-        policies::Policy,
+        policies::{Policy, PolicyVersion},
         questions::{Failure, FailureCode},
     },
     store::{self, connections},
@@ -60,7 +61,7 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
         ConnectionState::Unreachable | ConnectionState::Ready => {}
     }
     let schema =
-        env.schemas.get(&env.pool, id, connection.schema_version).await.map_err(|error| failures::store(context, &error))?.ok_or_else(
+        env.schemas.get(&env.pool, &env.cache, id, connection.schema_version).await.map_err(|error| failures::store(context, &error))?.ok_or_else(
             || {
                 let failure = connection.error.clone().unwrap_or_else(|| {
                     Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet")
@@ -102,24 +103,27 @@ pub async fn open(env: &Env, id: ConnectionId, connection: &connections::Target)
     env.sources.open(id, connection.config_version, connection.db_type, &config, sessions).await.map_err(OpenError::Source)
 }
 
-// By version from Redis, else from PostgreSQL; Redis never decides: the version is the claim's.
-async fn policy(
-    env: &Env,
-    context: &Context,
-    id: ConnectionId,
-    version: &datagenie_common::model::policies::PolicyVersion,
-) -> Result<Policy, JobError> {
+// By version from Redis, else from PostgreSQL. Redis never decides: the version is the claim's, and is checked once more before
+// anything is read.
+async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &PolicyVersion) -> Result<Policy, JobError> {
     let user = context.job.user_id;
     let limits = env.settings.query.limits();
-    let policy = store::permissions::policy(&env.pool, user, id, limits)
-        .await
-        .map_err(|error| failures::store(context, &error))?
-        .filter(|policy| policy.can_query)
-        .ok_or_else(failures::not_permitted)?;
-    if policy.version != *version {
-        tracing::info!("the policy has changed since the claim; the newer one holds");
-    }
-    Ok(policy)
+    let key = CacheKey::UserPermissions { user };
+    let mut held: BTreeMap<String, Policy> = env.cache.get_json(&key).await.unwrap_or_default();
+    let known = held.get(&id.to_string()).filter(|policy| policy.version == *version && policy.user_id == user && policy.connection_id == id);
+    let policy = match known {
+        Some(policy) => policy.clone().within(limits),
+        None => {
+            let policy = store::permissions::policy(&env.pool, user, id, limits)
+                .await
+                .map_err(|error| failures::store(context, &error))?
+                .ok_or_else(failures::not_permitted)?;
+            held.insert(id.to_string(), policy.clone());
+            env.cache.set_json(&key, &held).await;
+            policy
+        }
+    };
+    if policy.can_query { Ok(policy) } else { Err(failures::not_permitted()) }
 }
 
 impl Target {

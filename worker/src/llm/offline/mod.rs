@@ -2,7 +2,8 @@
 //! Deterministic and pure. It declines what it does not understand: a wrong answer is worse than none.
 //!
 //! A question goes through `tokens` (characters), `lexer` with `lexicon` and `matching` (phrases of the dictionary and of the schema),
-//! `time` (periods), `roles` with `filters`, `comparisons` and `groups` (what each piece is for), `intent` and `settling` (what is asked), `figures`, `joins` and `render` (SQL).
+//! `time` (periods), `roles` with `filters`, `comparisons` and `groups` (what each piece is for),
+//! `intent` and `settling` (what is asked), `figures`, `joins` and `render` (SQL).
 
 use chrono::NaiveDate;
 use datagenie_common::model::{connections::DbType, schemas::SourceSchema};

@@ -1,16 +1,17 @@
-//! Tells readers that something happened: progress (ephemeral) and wake-ups for durable events. Never waited for by a job;
+//! Tells readers that something happened: progress (ephemeral) and wake-ups for durable events. Never waited for;
 //! when Redis is slow or away, messages are dropped, and readers find durable events by their look each second.
 
-use datagenie_common::{
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::{
     cache::Cache,
     clock::Clock,
-    events::{Event, LIVE_CHANNEL, Live as Message, SOURCE},
-    ids::{EventId, UserId},
+    events::{CANCEL_CHANNEL, Event, LIVE_CHANNEL, Live as Message, SOURCE},
+    ids::{EventId, JobId, UserId},
     lifecycle,
     store::ledger::finish::Ended,
 };
-use serde_json::Value;
-use tokio::sync::mpsc;
 
 /// Messages that may wait for Redis.
 const BACKLOG: usize = 1024;
@@ -18,7 +19,7 @@ const BACKLOG: usize = 1024;
 /// The sending side.
 #[derive(Clone)]
 pub struct Live {
-    queue: mpsc::Sender<String>,
+    queue: mpsc::Sender<(&'static str, String)>,
     clock: Clock,
 }
 
@@ -26,10 +27,10 @@ impl Live {
     /// Starts the publisher.
     #[must_use]
     pub fn start(cache: Cache, clock: Clock) -> Self {
-        let (queue, mut waiting) = mpsc::channel::<String>(BACKLOG);
+        let (queue, mut waiting) = mpsc::channel::<(&'static str, String)>(BACKLOG);
         lifecycle::spawn("live.publish", async move {
-            while let Some(message) = waiting.recv().await {
-                cache.publish(LIVE_CHANNEL, &message).await;
+            while let Some((channel, message)) = waiting.recv().await {
+                cache.publish(channel, &message).await;
             }
         });
         Self { queue, clock }
@@ -38,7 +39,7 @@ impl Live {
     fn send(&self, message: &Message) {
         if let Ok(text) = serde_json::to_string(message) {
             // Full: dropped, as said above.
-            let _ = self.queue.try_send(text);
+            let _ = self.queue.try_send((LIVE_CHANNEL, text));
         }
     }
 
@@ -55,6 +56,11 @@ impl Live {
             data,
         };
         self.send(&Message { user_id, subject: subject.to_owned(), progress: Some(event) });
+    }
+
+    /// Tells the workers that a running job is wanted stopped. The flag on its row is what counts.
+    pub fn cancel(&self, job: JobId) {
+        let _ = self.queue.try_send((CANCEL_CHANNEL, job.to_string()));
     }
 
     /// Tells that a durable event was written.
