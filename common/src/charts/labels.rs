@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::language::Language;
+use crate::model::language::{Language, korean_name};
 
 /// Longest label or name kept, in characters.
 pub(super) const MAX_LABEL: usize = 120;
@@ -64,7 +64,8 @@ pub(super) fn of_cell(value: &Value, language: Language) -> String {
 
 /// A column's name as a title.
 pub(super) fn of_column(name: &str, language: Language) -> String {
-    let text = clean(name, MAX_LABEL);
+    let spoken = if language == Language::Korean { korean_name(name) } else { None };
+    let text = spoken.unwrap_or_else(|| clean(name, MAX_LABEL));
     match (text.is_empty(), language) {
         (false, _) => text,
         (true, Language::Korean) => "값".to_owned(),

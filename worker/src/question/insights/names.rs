@@ -1,6 +1,6 @@
 //! What the name of a result column tells: whether its numbers may be added, and what to call it in a sentence.
 
-use datagenie_common::model::language::Language;
+use datagenie_common::model::language::{Language, korean_name};
 
 use crate::question::link::words::split;
 
@@ -186,6 +186,9 @@ pub(crate) fn display(name: &str, language: Language) -> String {
     };
     if let Some((in_korean, in_english)) = unnamed {
         return if korean { in_korean } else { in_english }.to_owned();
+    }
+    if korean && let Some(spoken) = korean_name(name) {
+        return spoken;
     }
     one_line(&name.replace('_', " "), MAX_NAME)
 }

@@ -79,7 +79,7 @@ fn a_good_proposal_is_used_and_a_bad_one_is_not() {
     let rows: Vec<Row> = vec![vec![json!("서울"), json!(30)], vec![json!("부산"), json!(20)]];
     let with = |proposed| summary(&view(&columns, &rows), "도시별 매출", Language::Korean, Some(proposed));
     assert_eq!(with("{first.city}이 가장 크고 합계는 {sum.amount}원입니다."), ("서울이 가장 크고 합계는 50원입니다.".to_owned(), true));
-    let fallback = "amount이(가) 가장 큰 것은 서울입니다(30). 2개 행의 amount을(를) 모두 더하면 50입니다.";
+    let fallback = "금액이 가장 큰 것은 서울입니다(30). 2개 행의 금액을 모두 더하면 50입니다.";
     for bad in ["합계는 99원입니다.", "{sum.price}", "{sum.amount", "두 배입니다", ""] {
         assert_eq!(with(bad), (fallback.to_owned(), false), "{bad}");
     }
@@ -92,7 +92,7 @@ fn a_part_says_that_it_is_one() {
     let cut = ResultView { truncated: true, ..view(&columns, &rows) };
     let (text, proposed) = summary(&cut, "q", Language::Korean, Some("합계는 {sum.amount}원입니다."));
     assert!(!proposed);
-    assert_eq!(text, "amount이(가) 가장 큰 것은 서울입니다(30). (결과가 한도에서 잘려 처음 2개 행만 반영했습니다.)");
+    assert_eq!(text, "금액이 가장 큰 것은 서울입니다(30). (결과가 한도에서 잘려 처음 2개 행만 반영했습니다.)");
     let (text, proposed) = summary(&cut, "q", Language::English, Some("The first is {first.city}."));
     assert!(proposed);
     assert_eq!(text, "The first is 서울. (The result was cut off at a limit; this covers its first 2 rows only.)");
