@@ -12,7 +12,7 @@ use datagenie_common::{
     lifecycle::{self, Shutdown},
     live::Live,
     settings::Settings,
-    store::{self, ledger::Ring, migrations, system_settings},
+    store::{self, ledger::Ring, migrations, sealing_check},
     telemetry,
 };
 use secrecy::ExposeSecret;
@@ -39,7 +39,7 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     let pool = store::connect(settings.database.url.expose(), settings.database.pool_size, "datagenie-api")?;
     migrations::check(&pool).await?;
     let keyring = Keyring::from_setting(settings.sealing.key.expose_secret())?;
-    check_key(&pool, &keyring).await?;
+    sealing_check::check(&pool, &keyring).await?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let broker = broker::open(settings.broker.url.expose(), instance)?;
     let clock = Clock::new(settings.clock.offset_seconds);
@@ -61,14 +61,6 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
         cache,
         keyring,
     }))
-}
-
-/// A wrong key is found at the start, not at the first connection that does not open.
-async fn check_key(pool: &sqlx::PgPool, keyring: &Keyring) -> anyhow::Result<()> {
-    let stored = system_settings::get_or_insert(pool, "sealing_check", &keyring.verifier()?, "security", true).await?;
-    keyring.verify(&stored).map_err(|error| {
-        anyhow::anyhow!("sealing.key (DATAGENIE_SEALING__KEY) is not the key that this database's secrets were sealed with: {error}")
-    })
 }
 
 // Rings that come together go in one pipeline.

@@ -5,17 +5,19 @@ pub mod model;
 
 pub mod clock;
 pub mod crypto;
-pub mod events;
 pub mod jobs;
+
+pub mod events;
 pub mod lifecycle;
 pub mod settings;
 pub mod telemetry;
+
+pub mod store;
 
 pub mod broker;
 pub mod cache;
 pub mod charts;
 pub mod files;
 pub mod ops;
-pub mod store;
 
 pub mod live;

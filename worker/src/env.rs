@@ -77,13 +77,7 @@ impl SchemaCache {
     ///
     /// # Errors
     /// If the system database fails.
-    pub async fn get(
-        &self,
-        pool: &PgPool,
-        cache: &Cache,
-        id: ConnectionId,
-        version: i64,
-    ) -> Result<Option<Arc<SourceSchema>>, StoreError> {
+    pub async fn get(&self, pool: &PgPool, cache: &Cache, id: ConnectionId, version: i64) -> Result<Option<Arc<SourceSchema>>, StoreError> {
         if let Some((held, schema)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
             && *held == version
         {

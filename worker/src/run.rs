@@ -250,7 +250,8 @@ async fn release(context: &Context, release: &Release) -> &'static str {
     };
     match insist(context, || claim::release(pool, context.hold.lease, stage, release)).await {
         Some(true) => word,
-        Some(false) => "lease_lost",
+        // Wanted stopped, so that it must not run again; or the lease was lost, which the finish finds out.
+        Some(false) => end(context, &Outcome::Cancelled).await,
         None => "unwritten",
     }
 }

@@ -75,6 +75,7 @@ async fn hear(bell: Bell, shared: Data<Shared>) {
 /// # Errors
 /// If the framework stops by itself.
 pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
+    store::sealing_check::check(&env.pool, &env.keyring).await?;
     let stop_leases = CancellationToken::new();
     let (leases, pool, stop) = (env.leases.clone(), env.pool.clone(), stop_leases.clone());
     let keeper = lifecycle::spawn("leases.keep", async move { leases.keep(pool, stop).await });

@@ -1,6 +1,10 @@
 //! `POST /v1/questions/{id}/cancel`.
 
-use axum::{extract::State, http::{HeaderMap, StatusCode}, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use datagenie_common::{
     ids::{JobId, QuestionId},
     store::questions,

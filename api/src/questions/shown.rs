@@ -171,7 +171,9 @@ impl QuestionView {
             status: q.status,
             stage: q.stage,
             progress: q.progress,
-            queue: q.queue_position.map(|position| QueueView { position, estimated_wait_ms: q.queue_head_ms.map(|ms| ms.max(0) / 1000 * 1000) }),
+            queue: q
+                .queue_position
+                .map(|position| QueueView { position, estimated_wait_ms: q.queue_head_ms.map(|ms| ms.max(0) / 1000 * 1000) }),
             question: Some(q.question).filter(|text| !text.is_empty()),
             connection_id: q.connection_id,
             file_id: None,

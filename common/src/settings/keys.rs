@@ -175,8 +175,18 @@ pub const KEYS: &[Key] = &[
         "How often the scheduler looks for due, lost and overdue jobs, in milliseconds.",
     ),
     key("jobs.stale_ring_seconds", Kind::Integer(1, 3_600), "5", "After how long a job that nobody claimed is announced again."),
-    key("limits.waiting_per_user", Kind::Integer(1, 100_000_000), "250000", "Jobs one user may have waiting (read now, enforced with the admission of the job engine)."),
-    key("limits.waiting", Kind::Integer(1, 1_000_000_000), "1000000", "Jobs that may wait in all (read now, enforced with the admission of the job engine)."),
+    key(
+        "limits.waiting_per_user",
+        Kind::Integer(1, 100_000_000),
+        "250000",
+        "Jobs one user may have waiting (read now, enforced with the admission of the job engine).",
+    ),
+    key(
+        "limits.waiting",
+        Kind::Integer(1, 1_000_000_000),
+        "1000000",
+        "Jobs that may wait in all (read now, enforced with the admission of the job engine).",
+    ),
     key("limits.question_bytes", Kind::Integer(1, 1_048_576), "10240", "The longest question, in bytes."),
     key("limits.max_wait_seconds", Kind::Integer(0, 60), "60", "The longest time a request may be held by `Prefer: wait`."),
     required(

@@ -12,6 +12,7 @@ pub mod migrations;
 pub mod permissions;
 pub mod questions;
 pub mod schemas;
+pub mod sealing_check;
 pub mod sessions;
 pub mod stats;
 pub mod system_settings;

@@ -70,15 +70,16 @@ async fn an_answer_that_came_before_the_wish_was_heard_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wish_outlives_the_attempt_that_was_given_back() {
+async fn a_job_that_is_wanted_stopped_is_not_put_back_but_ended() {
     let ledger = Ledger::new().await;
     let job = ledger.asked().await.job_id;
     let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
     assert_eq!(ledger.cancel(job).await, Cancelled::Asked);
-    assert!(claim::release(&ledger.pool, lease, None, &Release::GivenBack).await.expect("it is written"));
-    let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
     let held = claim::heartbeat(&ledger.pool, &[Beat { lease, stage: None }], LONG).await.expect("it is written");
     assert!(held[0].cancel_requested);
+    assert!(!claim::release(&ledger.pool, lease, None, &Release::GivenBack).await.expect("it is decided"), "it would run again");
+    let finished = finish::finish(&ledger.pool, lease, None, &Outcome::Cancelled).await.expect("it is written");
+    assert!(matches!(finished, Finished::Written(ended) if ended.state == JobState::Cancelled));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -51,7 +51,11 @@ async fn there_is_nothing_to_claim_in_a_job_that_is_unknown_not_due_running_or_o
     assert!(ledger.claim(JobId::new(), LONG).await.is_none(), "unknown");
 
     let job = ledger.asked().await.job_id;
-    sqlx::query("UPDATE jobs SET run_at = dg_now() + interval '1 hour' WHERE id = $1").bind(job.0).execute(&ledger.pool).await.expect("it is put off");
+    sqlx::query("UPDATE jobs SET run_at = dg_now() + interval '1 hour' WHERE id = $1")
+        .bind(job.0)
+        .execute(&ledger.pool)
+        .await
+        .expect("it is put off");
     assert!(ledger.claim(job, LONG).await.is_none(), "not due");
 
     ledger.make_due(job).await;
@@ -88,11 +92,8 @@ async fn a_late_write_with_an_old_lease_touches_nothing() {
     let beat = Beat { lease: old, stage: Some(Stage::Executing) };
     assert!(claim::heartbeat(&ledger.pool, &[beat], LONG).await.expect("it is decided").is_empty());
     let failure = Failure::new(FailureCode::ModelUnavailable, "no model answers");
-    for release in [
-        Release::Retry { failure: failure.clone(), seconds: 1.0 },
-        Release::Later { failure, seconds: 1.0 },
-        Release::GivenBack,
-    ] {
+    for release in [Release::Retry { failure: failure.clone(), seconds: 1.0 }, Release::Later { failure, seconds: 1.0 }, Release::GivenBack]
+    {
         assert!(!claim::release(&ledger.pool, old, None, &release).await.expect("it is decided"));
     }
     assert_eq!(finish::finish(&ledger.pool, old, None, &answered()).await.expect("it is decided"), Finished::LeaseLost);
@@ -116,7 +117,11 @@ async fn one_heartbeat_renews_what_is_held_and_names_what_is_not() {
         leases.push(ledger.claim(job, SPENT).await.expect("it is due").lease);
     }
     // The second one is taken away.
-    sqlx::query("UPDATE jobs SET lease_id = gen_random_uuid() WHERE id = $1").bind(leases[1].job_id.0).execute(&ledger.pool).await.expect("it is taken");
+    sqlx::query("UPDATE jobs SET lease_id = gen_random_uuid() WHERE id = $1")
+        .bind(leases[1].job_id.0)
+        .execute(&ledger.pool)
+        .await
+        .expect("it is taken");
     let stolen = ledger.everything(leases[1].job_id).await;
     let beats: Vec<Beat> =
         leases.iter().zip([Some(Stage::Drafting), Some(Stage::Checking), None]).map(|(&lease, stage)| Beat { lease, stage }).collect();

@@ -63,7 +63,8 @@ async fn of_concurrent_finishers_one_writes_and_all_learn_the_same_end() {
     let ledger = Ledger::new().await;
     let job = ledger.asked().await.job_id;
     let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
-    let outcomes = [answered(), failed(FailureCode::SqlInvalid, false), Outcome::Cancelled, answered(), failed(FailureCode::Internal, true)];
+    let outcomes =
+        [answered(), failed(FailureCode::SqlInvalid, false), Outcome::Cancelled, answered(), failed(FailureCode::Internal, true)];
     let ends = join_all(outcomes.iter().map(|outcome| finish::finish(&ledger.pool, lease, None, outcome))).await;
     let ends: Vec<Finished> = ends.into_iter().map(|end| end.expect("every finish is decided")).collect();
     assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}");
@@ -135,11 +136,8 @@ async fn an_end_that_cannot_be_written_whole_is_not_written_at_all() {
 async fn a_failure_is_told_in_job_question_attempt_and_event_alike() {
     let ledger = Ledger::new().await;
     // The failure, whether it is dead, and how the question's own state calls it.
-    let cases = [
-        (FailureCode::Unanswerable, false, "error"),
-        (FailureCode::Timeout, false, "timeout"),
-        (FailureCode::Internal, true, "error"),
-    ];
+    let cases =
+        [(FailureCode::Unanswerable, false, "error"), (FailureCode::Timeout, false, "timeout"), (FailureCode::Internal, true, "error")];
     for (code, dead, status) in cases {
         let job = ledger.asked().await.job_id;
         let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
@@ -151,7 +149,9 @@ async fn a_failure_is_told_in_job_question_attempt_and_event_alike() {
         assert_eq!(stored["question"]["error_message"], "it went wrong");
         assert_eq!(stored["events"][0]["type"], "question.failed");
         assert_eq!(stored["events"][0]["data"]["status"], status);
-        for place in [&stored["job"]["error"], &stored["question"]["error"], &stored["attempts"][0]["error"], &stored["events"][0]["data"]["error"]] {
+        for place in
+            [&stored["job"]["error"], &stored["question"]["error"], &stored["attempts"][0]["error"], &stored["events"][0]["data"]["error"]]
+        {
             assert_eq!(place["code"], code.as_str());
         }
     }

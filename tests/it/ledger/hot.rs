@@ -43,5 +43,8 @@ async fn heartbeats_and_wishes_to_stop_are_hot_updates() {
     store::ledger::view::cancel(&mut conn, None, beats[0].lease.job_id).await.expect("it is written");
     drop(conn);
     let (after, after_hot) = updates(&one, "jobs").await;
-    assert_eq!((after - before, after_hot - before_hot), (51, 51));
+    let (updates, hot) = (after - before, after_hot - before_hot);
+    assert_eq!(updates, 51);
+    // A full page moves its rows once, which is no HOT update; an index on a column that heartbeats change would leave none.
+    assert!(hot >= 40, "{hot} of {updates} updates were HOT");
 }

@@ -115,7 +115,10 @@ impl Ledger {
 
     /// How many rows a table has.
     async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.pool).await.expect("the table is counted")
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(&self.pool)
+            .await
+            .expect("the table is counted")
     }
 
     async fn add_connection(&self) -> Uuid {

@@ -17,7 +17,8 @@ async fn a_retry_costs_an_attempt_and_waits() {
     let ledger = Ledger::new().await;
     let job = ledger.asked().await.job_id;
     let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
-    let released = claim::release(&ledger.pool, lease, Some(Stage::Drafting), &Release::Retry { failure: failure(), seconds: 3600.0 }).await;
+    let released =
+        claim::release(&ledger.pool, lease, Some(Stage::Drafting), &Release::Retry { failure: failure(), seconds: 3600.0 }).await;
     assert!(released.expect("it is written"));
     let stored = ledger.everything(job).await;
     assert_eq!(stored["job"]["state"], "waiting");
@@ -54,7 +55,10 @@ async fn a_job_given_back_costs_no_attempt_and_is_rung_at_once() {
     let lease = ledger.claim(job, LONG).await.expect("it is due").lease;
     assert!(claim::release(&ledger.pool, lease, None, &Release::GivenBack).await.expect("it is written"));
     let stored = ledger.everything(job).await;
-    assert_eq!((&stored["job"]["state"], &stored["job"]["attempt"], &stored["job"]["rung_at"]), (&json!("waiting"), &json!(0), &json!(null)));
+    assert_eq!(
+        (&stored["job"]["state"], &stored["job"]["attempt"], &stored["job"]["rung_at"]),
+        (&json!("waiting"), &json!(0), &json!(null))
+    );
     let rings = datagenie_common::store::ledger::sweep::ring_again(&ledger.pool, INTERACTIVE, 3600.0, 10).await.expect("it is swept");
     assert_eq!(rings.into_iter().map(|ring| ring.job_id).collect::<Vec<_>>(), [job]);
     assert_eq!(ledger.claim(job, LONG).await.expect("it is due").attempt, 1);

@@ -35,7 +35,11 @@ async fn a_crash_is_mended_at_once_then_with_a_backoff_and_then_the_job_is_dead(
     assert_eq!((second.rings.len(), second.delayed, second.ended.len()), (0, 1, 0));
     let stored = ledger.everything(job).await;
     assert_eq!((&stored["job"]["state"], &stored["job"]["rung_at"]), (&json!("waiting"), &json!(null)));
-    let waits: bool = sqlx::query_scalar("SELECT run_at > dg_now() FROM jobs WHERE id = $1").bind(job.0).fetch_one(&ledger.pool).await.expect("it is read");
+    let waits: bool = sqlx::query_scalar("SELECT run_at > dg_now() FROM jobs WHERE id = $1")
+        .bind(job.0)
+        .fetch_one(&ledger.pool)
+        .await
+        .expect("it is read");
     assert!(waits, "the second time after a backoff");
 
     ledger.make_due(job).await;
@@ -117,7 +121,7 @@ async fn concurrent_rescues_share_the_work_and_keep_their_bounds() {
     let mut rung: Vec<_> = rescues.into_iter().flat_map(|rescued| rescued.expect("it is rescued").rings).map(|ring| ring.job_id).collect();
     rung.extend(bounded.rings.into_iter().map(|ring| ring.job_id));
     assert_eq!(rung.len(), 30, "none twice");
-    assert_eq!(rung.into_iter().collect::<BTreeSet<_>>(), slice.iter().map(|question| question.job_id).collect());
+    assert_eq!(rung.into_iter().collect::<BTreeSet<_>>(), slice.iter().map(|question| question.job_id).collect::<BTreeSet<_>>());
     assert_eq!(ledger.count("job_attempts").await, 30);
 }
 

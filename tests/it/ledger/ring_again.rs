@@ -33,7 +33,8 @@ async fn what_runs_is_over_waits_for_its_time_or_is_in_another_lane_is_not_rung(
     let lease = ledger.claim(slice[1].job_id, LONG).await.expect("it is due").lease;
     datagenie_common::store::ledger::finish::finish(&ledger.pool, lease, None, &super::answered()).await.expect("it is written");
     let lease = ledger.claim(slice[2].job_id, LONG).await.expect("it is due").lease;
-    let failure = datagenie_common::model::questions::Failure::new(datagenie_common::model::questions::FailureCode::Internal, "it went wrong");
+    let failure =
+        datagenie_common::model::questions::Failure::new(datagenie_common::model::questions::FailureCode::Internal, "it went wrong");
     claim::release(&ledger.pool, lease, None, &Release::Retry { failure, seconds: 3600.0 }).await.expect("it is written");
     for question in &slice {
         ledger.rung_ago(question.job_id, 60.0).await;
@@ -82,5 +83,5 @@ async fn concurrent_sweeps_ring_each_bell_once() {
     // Sweeps at once may leave a bell to the next one; none rings it twice.
     assert_eq!(rung.len() + last.len(), 40);
     let all: BTreeSet<_> = rung.into_iter().chain(last.into_iter().map(|ring| ring.job_id)).collect();
-    assert_eq!(all, slice.iter().map(|question| question.job_id).collect());
+    assert_eq!(all, slice.iter().map(|question| question.job_id).collect::<BTreeSet<_>>());
 }

@@ -133,7 +133,12 @@ impl<'a> Catalog<'a> {
             .filter(|(schema, table, _)| self.allowed(schema, table))
             .map(|(schema, table, _)| self.input.schema.display_name(schema, table))
             .collect();
-        let refusal = Refusal::invalid(format!("There is no table `{name}` that you may query.")).at(table.span);
+        let message = format!("There is no table `{name}` that you may query.");
+        // Where the policy hides anything, a hidden table and an unknown one are answered alike: nobody learns what else there is.
+        let policy = self.input.policy;
+        let refusal =
+            if policy.schemas.is_some() || policy.tables.is_some() { Refusal::denied(message) } else { Refusal::invalid(message) };
+        let refusal = refusal.at(table.span);
         match names::nearest(&wanted, visible.iter().map(String::as_str)) {
             Some(near) => refusal.hint(format!("Did you mean `{near}`?")),
             None => refusal.hint("Use only the tables of the schema you were given."),

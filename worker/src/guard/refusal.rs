@@ -35,6 +35,11 @@ impl Refusal {
         Self::new(FailureCode::SqlInvalid, message)
     }
 
+    /// The policy does not let this user read it.
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self::new(FailureCode::PermissionDenied, message)
+    }
+
     /// Says what to do about it.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -148,7 +148,7 @@ fn a_table_that_is_not_allowed_is_answered_like_one_that_does_not_exist() {
     for db in ALL {
         let hidden = refused(db, "SELECT * FROM secret");
         let missing = refused(db, "SELECT * FROM zecret");
-        assert_eq!(hidden.code, FailureCode::SqlInvalid);
+        assert_eq!(hidden.code, FailureCode::PermissionDenied);
         assert_eq!((hidden.code, &hidden.hint, hidden.position), (missing.code, &missing.hint, missing.position));
         assert_eq!(hidden.message.replace("secret", "zecret"), missing.message);
     }

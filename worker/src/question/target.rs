@@ -60,16 +60,18 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
         // It may be back: the statement itself will tell.
         ConnectionState::Unreachable | ConnectionState::Ready => {}
     }
-    let schema =
-        env.schemas.get(&env.pool, &env.cache, id, connection.schema_version).await.map_err(|error| failures::store(context, &error))?.ok_or_else(
-            || {
-                let failure = connection.error.clone().unwrap_or_else(|| {
-                    Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet")
-                        .hint("sync it, then ask again")
-                });
-                JobError::Later { failure: failure.retryable(), at: failures::look_again(context) }
-            },
-        )?;
+    let schema = env
+        .schemas
+        .get(&env.pool, &env.cache, id, connection.schema_version)
+        .await
+        .map_err(|error| failures::store(context, &error))?
+        .ok_or_else(|| {
+            let failure = connection.error.clone().unwrap_or_else(|| {
+                Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet")
+                    .hint("sync it, then ask again")
+            });
+            JobError::Later { failure: failure.retryable(), at: failures::look_again(context) }
+        })?;
     let source = open(env, id, &connection).await.map_err(|error| match error {
         OpenError::Sealing(error) => unsealable(&error),
         OpenError::Source(error) => failures::source(context, &error),
@@ -110,7 +112,8 @@ async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &Policy
     let limits = env.settings.query.limits();
     let key = CacheKey::UserPermissions { user };
     let mut held: BTreeMap<String, Policy> = env.cache.get_json(&key).await.unwrap_or_default();
-    let known = held.get(&id.to_string()).filter(|policy| policy.version == *version && policy.user_id == user && policy.connection_id == id);
+    let known =
+        held.get(&id.to_string()).filter(|policy| policy.version == *version && policy.user_id == user && policy.connection_id == id);
     let policy = match known {
         Some(policy) => policy.clone().within(limits),
         None => {

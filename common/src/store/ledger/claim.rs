@@ -162,7 +162,8 @@ pub enum Release {
     GivenBack,
 }
 
-/// Puts a job back into the queue; false: the lease was lost, and nothing was touched.
+/// Puts a job back into the queue; false: the lease was lost or its owner wants the job stopped (then finish it as cancelled), and
+/// nothing was touched.
 ///
 /// # Errors
 /// If the database fails.
@@ -175,7 +176,8 @@ pub async fn release(pool: &PgPool, lease: Lease, stage: Option<Stage>, release:
     let error = failure.map(serde_json::to_value).transpose().unwrap_or_default();
     let row = sqlx::query!(
         r#"WITH mine AS (
-               SELECT id, attempt, worker, started_at FROM jobs WHERE id = $1 AND lease_id = $2 AND state = 'running' FOR UPDATE
+               SELECT id, attempt, worker, started_at FROM jobs
+               WHERE id = $1 AND lease_id = $2 AND state = 'running' AND cancel_requested_at IS NULL FOR UPDATE
            ), noted AS (
                INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage, error)
                SELECT id, $2, attempt, worker, coalesce(started_at, dg_now()), $3, $4, $5 FROM mine

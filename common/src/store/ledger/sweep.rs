@@ -94,6 +94,8 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
             let outcome =
                 if row.cancel_requested { Outcome::Cancelled } else { Outcome::Failed { failure: crashed, dead: true, ending: None } };
             rescued.ended.push(write(&mut tx, &job, stage, &outcome).await?);
+            // So that a late finish of the dead attempt finds its lease lost, and does not take this end for its own.
+            sqlx::query!("UPDATE jobs SET lease_id = NULL WHERE id = $1", row.id).execute(&mut *tx).await?;
             continue;
         }
         // 0, 2, 4, 8 … seconds, at most a minute.

@@ -1,3 +1,5 @@
+//! The shop is the same everywhere, and consistent in itself.
+
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::Connection;

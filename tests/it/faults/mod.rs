@@ -1,0 +1,74 @@
+//! Faults of every part while questions are under way: nothing accepted is lost, nothing is answered twice.
+
+mod api;
+mod postgres;
+mod redis;
+mod scheduler;
+mod start;
+mod worker;
+
+use datagenie_tests::TestApp;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// What the model drafts; the shop has so many orders.
+const COUNT_ORDERS: &str = "SELECT count(*) FROM orders";
+
+/// A question whose answer is in no cache.
+fn question(connection: Uuid, number: usize) -> Value {
+    json!({ "question": format!("How many orders are there? Ask no. {number}"), "connection_id": connection, "cache": "skip" })
+}
+
+/// Checks that a question ended well, and what it says.
+#[track_caller]
+fn assert_answered(answer: &Value) {
+    assert_eq!(answer["status"], "success", "{answer}");
+    assert_eq!(answer["rows"], json!([[datagenie_tests::shop::ORDERS]]), "{answer}");
+}
+
+/// Checks that a question has one terminal event, one answer, and one attempt that ended it.
+async fn assert_ended_once(pool: &PgPool, question: Uuid) {
+    let counts: (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM events WHERE subject = $1::text),
+                (SELECT count(*) FROM analysis_results WHERE query_history_id = $1),
+                (SELECT count(*) FROM job_attempts a JOIN jobs j ON j.id = a.job_id
+                 WHERE j.subject_id = $1 AND a.outcome IN ('succeeded', 'failed', 'cancelled'))",
+    )
+    .bind(question)
+    .fetch_one(pool)
+    .await
+    .expect("they are counted");
+    assert_eq!(counts, (1, 1, 1), "events, answers, last attempts of {question}");
+}
+
+/// The attempts at a question that are over, oldest first: how each ended, and who made it.
+async fn attempts(app: &TestApp, question: Uuid) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "SELECT a.outcome, coalesce(a.worker, '') FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.subject_id = $1 ORDER BY a.ended_at",
+    )
+    .bind(question)
+    .fetch_all(&app.pool)
+    .await
+    .expect("the attempts are read")
+}
+
+async fn outcomes(app: &TestApp, question: Uuid) -> Vec<String> {
+    attempts(app, question).await.into_iter().map(|(outcome, _)| outcome).collect()
+}
+
+/// All that is stored of a question.
+async fn everything(app: &TestApp, question: Uuid) -> Value {
+    sqlx::query_scalar(
+        "SELECT jsonb_build_object(
+             'question', (SELECT to_jsonb(q) FROM query_history q WHERE q.id = $1),
+             'jobs', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.id) FROM jobs j WHERE j.subject_id = $1),
+             'attempts', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.ended_at, a.lease_id) FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.subject_id = $1),
+             'events', (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.seq) FROM events e WHERE e.subject = $1::text),
+             'answers', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM analysis_results r WHERE r.query_history_id = $1))",
+    )
+    .bind(question)
+    .fetch_one(&app.pool)
+    .await
+    .expect("it is read")
+}

@@ -1,0 +1,102 @@
+//! Programs that cannot work refuse to start, and say what to do without showing a secret.
+
+use std::collections::BTreeMap;
+
+use datagenie_common::crypto::sealing;
+use datagenie_tests::{Processes, TestApp};
+
+const KEY: &str = "DATAGENIE_SEALING__KEY";
+const PROGRAMS: [&str; 3] = ["datagenie-api", "datagenie-worker", "datagenie-scheduler"];
+
+async fn app() -> TestApp {
+    TestApp::builder().no_worker().no_scheduler().start().await
+}
+
+/// Starts a program that must refuse, and gives what it said.
+async fn refusal(app: &TestApp, program: &str, environment: &BTreeMap<String, String>) -> String {
+    let process = Processes::of(app).start(program, &[], environment);
+    let code = process.exit_code().await;
+    let said = process.log();
+    assert_eq!(code, Some(1), "{program}: {said}");
+    assert!(said.contains(program), "{program} says who speaks: {said}");
+    assert!(!said.contains("panicked"), "{program}: {said}");
+    for secret in [app.environment[KEY].as_str(), "sk-of-the-tests"] {
+        assert!(!said.contains(secret), "{program} shows a secret: {said}");
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_sealing_key_no_program_starts() {
+    let app = app().await;
+    let mut environment = app.environment.clone();
+    environment.remove(KEY);
+    for program in PROGRAMS {
+        let said = refusal(&app, program, &environment).await;
+        assert!(said.contains("sealing.key") && said.contains(KEY), "{program} says what to set: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_sealing_key_that_is_none_no_program_starts() {
+    let app = app().await;
+    let mut environment = app.environment.clone();
+    environment.insert(KEY.to_owned(), "a-word-that-is-no-key".to_owned());
+    for program in PROGRAMS {
+        let said = refusal(&app, program, &environment).await;
+        assert!(said.contains("sealing"), "{program} says what is wrong: {said}");
+        assert!(!said.contains("a-word-that-is-no-key"), "{program} shows it: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_another_databases_sealing_key_no_program_that_opens_secrets_starts() {
+    let app = app().await;
+    let other = sealing::generate_key();
+    let mut environment = app.environment.clone();
+    environment.insert(KEY.to_owned(), other.clone());
+    for program in ["datagenie-api", "datagenie-worker"] {
+        let said = refusal(&app, program, &environment).await;
+        assert!(said.contains("sealing.key") && said.contains("not the key"), "{program} says what is wrong: {said}");
+        assert!(!said.contains(&other), "{program} shows it: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_in_use_is_told_with_what_to_do() {
+    let app = app().await;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = taken.local_addr().expect("it has an address").port().to_string();
+    let mut environment = app.environment.clone();
+    environment.insert("DATAGENIE_API__PORT".to_owned(), port.clone());
+    let said = refusal(&app, "datagenie-api", &environment).await;
+    assert!(said.contains(&port) && said.contains("DATAGENIE_API__PORT"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_database_is_refused_by_every_program() {
+    let app = app().await;
+    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'from the future', true, '\\x00', 0)")
+        .execute(&app.pool)
+        .await
+        .expect("a newer migration");
+    for program in PROGRAMS {
+        let said = refusal(&app, program, &app.environment).await;
+        assert!(said.contains("9999") && said.contains("newer than this program"), "{program}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_wrong_settings_are_told_at_once() {
+    let app = app().await;
+    let mut environment = app.environment.clone();
+    environment.insert("DATAGENIE_JOBS__LEASE_SECONDS".to_owned(), "soon".to_owned());
+    environment.insert("DATAGENIE_QUERY__MAX_ROWS".to_owned(), "-1".to_owned());
+    environment.insert("DATAGENIE_WORKER__CONCURENCY".to_owned(), "4".to_owned());
+    for program in PROGRAMS {
+        let said = refusal(&app, program, &environment).await;
+        for name in ["jobs.lease_seconds", "query.max_rows", "DATAGENIE_WORKER__CONCURENCY", "DATAGENIE_WORKER__CONCURRENCY"] {
+            assert!(said.contains(name), "{program} does not name {name}: {said}");
+        }
+    }
+}

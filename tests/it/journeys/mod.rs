@@ -1,0 +1,3 @@
+//! Whole ways through the product, as somebody goes them.
+
+mod first_day;

@@ -1,0 +1,11 @@
+//! The integration tests, in one program: linking one is quicker than linking eight.
+
+mod api;
+mod architecture;
+mod bare;
+mod broker;
+mod faults;
+mod journeys;
+mod ledger;
+mod migrations;
+mod questions;

@@ -1,0 +1,115 @@
+//! Results: their limits, their pages, and where large ones lie.
+
+use std::path::Path;
+
+use datagenie_tests::{TestApp, shop};
+use serde_json::{Value, json};
+
+use super::{Shop, assert_success};
+
+const IDS: &str = "SELECT id FROM orders ORDER BY id";
+
+fn numbers(rows: &Value) -> Vec<i64> {
+    rows.as_array().into_iter().flatten().filter_map(|row| row[0].as_i64()).collect()
+}
+
+/// All rows, by pages of this size, and how many pages there were.
+async fn paged(shop: &Shop, id: &str, limit: usize) -> (Vec<Value>, usize) {
+    let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = shop.app.admin.get(format!("/v1/questions/{id}/result?limit={limit}{cursor}"), None).await.expect(200).body;
+        pages += 1;
+        rows.extend(page["rows"].as_array().cloned().unwrap_or_default());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (rows, pages),
+        }
+    }
+}
+
+fn files_below(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.flatten().map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_cuts_a_result_off_and_says_so() {
+    let app = TestApp::builder().offline().with_setting("query.max_rows", "10").start().await;
+    let (pg, sqlite) = (app.shop_pg().await, app.shop_sqlite().await);
+    let alice = app.client("alice").await;
+    for id in [pg, sqlite] {
+        let cut = app.admin.answer(json!({ "sql": IDS, "connection_id": id })).await;
+        assert_success(&cut);
+        assert_eq!((&cut["row_count"], &cut["truncated"]), (&json!(10), &json!(true)), "{cut}");
+        assert_eq!(numbers(&cut["rows"]), (1..=10).collect::<Vec<_>>());
+        let path = format!("/v1/questions/{}/result", cut["id"].as_str().unwrap_or_default());
+        assert_eq!(app.admin.get(path, None).await.expect(200).body["truncated"], true);
+        app.permit(id, &alice, json!({ "max_rows_per_query": 4 })).await;
+        let hers = alice.answer(json!({ "sql": IDS, "connection_id": id })).await;
+        assert_eq!((&hers["row_count"], &hers["truncated"]), (&json!(4), &json!(true)), "{hers}");
+        let exact = app.admin.answer(json!({ "sql": "SELECT id FROM orders WHERE id <= 10", "connection_id": id })).await;
+        assert_eq!((&exact["row_count"], &exact["truncated"]), (&json!(10), &json!(false)), "as many as allowed is not cut off");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_is_paged_and_comes_whole_as_csv() {
+    let shop = Shop::sqlite_of(TestApp::builder().offline().start().await).await;
+    let answer = shop.run(IDS).await;
+    let id = answer["id"].as_str().unwrap_or_default();
+    let all: Vec<i64> = (1..=shop::ORDERS).collect();
+    assert_eq!(numbers(&answer["rows"]), all);
+    let (rows, pages) = paged(&shop, id, 25).await;
+    assert_eq!((numbers(&json!(rows)), pages), (all.clone(), 3));
+    assert_eq!(paged(&shop, id, 60).await.1, 1, "a page that ends with the result has no next one");
+
+    let csv = shop.app.admin.get(format!("/v1/questions/{id}/result?format=csv"), None).await.expect(200);
+    assert!(csv.header("content-type").starts_with("text/csv"));
+    let lines: Vec<&str> = csv.text.split_terminator("\r\n").collect();
+    assert_eq!((lines[0], lines.len()), ("id", all.len() + 1));
+    assert_eq!((lines[1], lines[60]), ("1", "60"));
+    let formula = shop.run("SELECT '=1+1' AS \"a,b\", 'x\"y' AS q, NULL AS missing").await;
+    assert_success(&formula);
+    let path = format!("/v1/questions/{}/result?format=csv", formula["id"].as_str().unwrap_or_default());
+    assert_eq!(shop.app.admin.get(path, None).await.expect(200).text, "\"a,b\",q,missing\r\n'=1+1,\"x\"\"y\",\r\n");
+
+    let result = format!("/v1/questions/{id}/result");
+    for query in ["limit=0", "limit=1001", "cursor=x", "format=pdf"] {
+        shop.app.admin.get(format!("{result}?{query}"), None).await.problem(422, "invalid_request");
+    }
+    shop.app.admin.get(format!("{result}?format=xlsx"), None).await.problem(422, "not_served_yet");
+    let beyond = shop.app.admin.get(format!("{result}?cursor=1000"), None).await.expect(200).body;
+    assert_eq!((&beyond["rows"], &beyond["next_cursor"]), (&json!([]), &Value::Null));
+    let reads: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_logs WHERE action = 'result.read'")
+        .fetch_one(&shop.app.pool)
+        .await
+        .expect("the audit log is read");
+    assert!(reads >= 6, "each reading of a result is in the audit log: {reads}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_result_lies_in_a_file_and_is_paged_like_a_small_one() {
+    let shop = Shop::pg_of(TestApp::builder().offline().start().await).await;
+    let files = shop.app.folder().join("files");
+    assert_success(&shop.run(IDS).await);
+    assert_eq!(files_below(&files), 0, "a small result needs no file");
+
+    let sql = "SELECT i.id AS item, o.id AS ord, 'some words to fill the row' AS filler FROM order_items i CROSS JOIN orders o ORDER BY i.id, o.id";
+    let answer = shop.run(sql).await;
+    assert_success(&answer);
+    let count = usize::try_from(shop::ITEMS * shop::ORDERS).unwrap_or_default();
+    assert_eq!((answer["row_count"].as_u64(), answer["rows"].as_array().map(Vec::len)), (Some(count as u64), Some(100)));
+    assert_eq!(files_below(&files), 1, "a large one is in one");
+
+    let id = answer["id"].as_str().unwrap_or_default();
+    let (rows, pages) = paged(&shop, id, 1000).await;
+    assert_eq!((rows.len(), pages), (count, 8));
+    let expected = (1..=shop::ITEMS).flat_map(|item| (1..=shop::ORDERS).map(move |order| (item, order)));
+    for (row, (item, order)) in rows.iter().zip(expected) {
+        assert_eq!((row[0].as_i64(), row[1].as_i64()), (Some(item), Some(order)));
+    }
+    let middle = shop.app.admin.get(format!("/v1/questions/{id}/result?limit=1&cursor=4999"), None).await.expect(200).body;
+    assert_eq!(middle["rows"][0], rows[4999], "reading begins in the middle of the file");
+    let csv = shop.app.admin.get(format!("/v1/questions/{id}/result?format=csv"), None).await.expect(200);
+    assert_eq!(csv.text.lines().count(), count + 1);
+}

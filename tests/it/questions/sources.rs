@@ -1,0 +1,52 @@
+//! A customer's database that goes away and comes back.
+
+use datagenie_tests::{TestApp, shop, until};
+use serde_json::json;
+
+use super::{COUNT, assert_error, assert_success};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_down_is_waited_for_until_the_deadline() {
+    let app = TestApp::start().await;
+    let reader = app.reader(&shop::postgres()).await;
+    let (gate, config) = reader.gated().await;
+    let id = app.connect("gated", "postgresql", config).await;
+    let statement = json!({ "sql": COUNT, "connection_id": id, "cache": "skip" });
+    assert_success(&app.admin.answer(statement.clone()).await);
+
+    gate.shut();
+    let mut short = statement.clone();
+    short["deadline_seconds"] = json!(2);
+    let given_up = app.admin.answer(short).await;
+    assert_error(&given_up, "source_unreachable");
+    assert_eq!(given_up["error"]["retryable"], true);
+    assert!(!given_up.to_string().contains("only-reads"), "no secret is shown");
+
+    let asked = app.admin.post("/v1/questions", statement).await.expect(202);
+    let job = format!("/v1/jobs/{}", asked.body["job_id"].as_str().unwrap_or_default());
+    until(
+        || async { (app.admin.get(&job, None).await.body["attempts"] != json!([])).then_some(()) },
+        "it was tried while the database was down",
+    )
+    .await;
+    gate.open();
+    let answered = app.admin.wait(asked.id()).await;
+    assert_success(&answered);
+    assert_eq!(answered["rows"], json!([[shop::ORDERS]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_role_may_not_read_is_told_without_the_servers_words() {
+    let app = TestApp::start().await;
+    let reader = app.reader(&shop::postgres()).await;
+    let id = app.connect("narrow", "postgresql", reader.config.clone()).await;
+    let role = reader.config["username"].as_str().unwrap_or_default();
+    reader.database.execute(format!("REVOKE SELECT ON customers FROM {role}")).await;
+    let refused = app.admin.answer(json!({ "sql": "SELECT email FROM customers", "connection_id": id })).await;
+    assert_error(&refused, "source_permission");
+    // A failing cast would quote the value that it failed on.
+    reader.database.execute(format!("GRANT SELECT ON customers TO {role}")).await;
+    let failed = app.admin.answer(json!({ "sql": "SELECT CAST(email AS integer) FROM customers", "connection_id": id })).await;
+    assert_error(&failed, "sql_invalid");
+    assert!(!failed["error"].to_string().contains("example.com"), "{failed}");
+}

@@ -1,0 +1,28 @@
+//! Waiting for something to become true, with a deadline instead of a sleep that hopes.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long is waited at most.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Looks every 20 ms until `look` finds something, and gives that.
+///
+/// # Panics
+/// With `what` after 20 s.
+pub async fn until<T, F, L>(mut look: F, what: &str) -> T
+where
+    F: FnMut() -> L,
+    L: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {} s in vain: {what}", DEADLINE.as_secs());
+        sleep(LOOK_AGAIN).await;
+    }
+}
