@@ -16,7 +16,9 @@ CREATE TABLE database_connections (
     updated_at timestamptz NOT NULL DEFAULT dg_now(),
     -- Not in the document: where the connection stands.
     state text NOT NULL DEFAULT 'probing' CHECK (state IN ('probing', 'ready', 'refused', 'unreachable')),
+    state_since timestamptz NOT NULL DEFAULT dg_now(),
     state_error jsonb,
+    looked_at timestamptz,
     allow_writable_role boolean NOT NULL DEFAULT false,
     role_warnings text[] NOT NULL DEFAULT '{}',
     server_version text,
@@ -33,14 +35,20 @@ COMMENT ON TABLE database_connections IS 'Customers'' databases';
 COMMENT ON COLUMN database_connections.connection_config IS 'Sealed: {"v","key_id","nonce","ciphertext"}, AES-256-GCM bound to this row''s id';
 COMMENT ON COLUMN database_connections.schema_info IS 'The catalogue as last synced';
 COMMENT ON COLUMN database_connections.state IS 'probing → ready | refused | unreachable';
+COMMENT ON COLUMN database_connections.looked_at IS 'When a probe or sync last found something out';
 COMMENT ON COLUMN database_connections.role_warnings IS 'What the role could change, in words; empty: it can only read';
-COMMENT ON COLUMN database_connections.config_version IS 'Moves when connection_config changes; pools and cached results belong to one version';
+COMMENT ON COLUMN database_connections.config_version IS 'Moves when connection_config or allow_writable_role change; pools and cached results belong to one version';
 COMMENT ON COLUMN database_connections.schema_version IS 'Moves when schema_info changes';
 
 CREATE FUNCTION bump_connection_versions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.connection_config IS DISTINCT FROM OLD.connection_config AND NEW.config_version = OLD.config_version THEN
+    -- What an earlier look found out no longer holds when either changes: looks name the version that they looked at.
+    IF (NEW.connection_config IS DISTINCT FROM OLD.connection_config OR NEW.allow_writable_role <> OLD.allow_writable_role)
+        AND NEW.config_version = OLD.config_version THEN
         NEW.config_version := OLD.config_version + 1;
+    END IF;
+    IF NEW.state <> OLD.state THEN
+        NEW.state_since := dg_now();
     END IF;
     IF NEW.schema_info IS DISTINCT FROM OLD.schema_info THEN
         NEW.schema_version := OLD.schema_version + 1;

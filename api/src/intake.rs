@@ -21,6 +21,8 @@ const SLICE: usize = 256;
 const WAITING: usize = 4096;
 /// Commits under way at once.
 const COMMITTERS: usize = 2;
+/// How long a submission may wait for its commit.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a submission is sent whose outcome is unknown.
 const SENDS: u32 = 3;
 
@@ -55,7 +57,12 @@ impl Intake {
         let (answer, committed) = oneshot::channel();
         let full = || ApiError::new(Code::Unavailable, "too many submissions are being taken in").retry_after(Duration::from_secs(1));
         self.queue.try_send(Submission { question, answer }).map_err(|_| full())?;
-        match committed.await.map_err(|_| full())? {
+        let late = || {
+            ApiError::new(Code::Unavailable, "the service's database does not answer in time; whether the question was taken in is not known, send it again with the same Idempotency-Key")
+                .retry_after(Duration::from_secs(1))
+        };
+        let committed = tokio::time::timeout(PATIENCE, committed).await.map_err(|_| late())?;
+        match committed.map_err(|_| full())? {
             Ok(submitted) => Ok(submitted),
             // Deleted between the check and the commit.
             Err(error) if error.is_constraint("query_history_connection_id_fkey") => Err(ApiError::not_found("connection")),
@@ -79,6 +86,12 @@ async fn commit(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Submission>>>) {
             Ok(outcomes) => {
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     let _ = answer.send(Ok(outcome));
+                }
+            }
+            // The database is away for all of them.
+            Err(error) if error.is_outage() => {
+                for answer in answers {
+                    let _ = answer.send(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
                 }
             }
             // One of them can't be stored, and took the others with it: each for itself.

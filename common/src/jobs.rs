@@ -21,6 +21,12 @@ word_enum! {
 }
 
 impl JobKind {
+    /// The kinds that this program knows, as the ledger writes them. It leaves jobs of others to a newer program.
+    #[must_use]
+    pub fn known() -> Vec<String> {
+        Self::ALL.iter().map(|kind| kind.as_str().to_owned()).collect()
+    }
+
     /// Where it rings.
     #[must_use]
     pub fn lane(self) -> Lane {

@@ -8,6 +8,8 @@ use crate::{start::Scheduler, tasks};
 
 /// How often the tables are kept.
 const UPKEEP: Duration = Duration::from_secs(60);
+/// How often is asked which connections to look at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often is measured what waits.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -15,14 +17,16 @@ const MEASURE: Duration = Duration::from_secs(5);
 pub async fn lead(scheduler: Arc<Scheduler>) {
     let mut sweep = interval(scheduler.settings.jobs.sweep());
     let mut measure = interval(MEASURE);
+    let mut look_again = interval(LOOK_AGAIN);
     let mut upkeep = interval(UPKEEP);
-    for ticks in [&mut sweep, &mut measure, &mut upkeep] {
+    for ticks in [&mut sweep, &mut measure, &mut look_again, &mut upkeep] {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
         let (task, done) = tokio::select! {
             _ = sweep.tick() => ("sweep", tasks::sweep::run(&scheduler).await),
             _ = measure.tick() => ("measure", tasks::measure::run(&scheduler).await),
+            _ = look_again.tick() => ("look_again", tasks::look_again::run(&scheduler).await),
             _ = upkeep.tick() => ("upkeep", tasks::upkeep::run(&scheduler).await),
         };
         let outcome = if done.is_ok() { "ok" } else { "failed" };

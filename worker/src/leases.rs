@@ -18,7 +18,10 @@ use datagenie_common::{
     },
 };
 use sqlx::PgPool;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How often the process looks at what it holds.
@@ -38,6 +41,7 @@ struct Entry {
     until: Instant,
     stage: Option<Stage>,
     told_stage: Option<Stage>,
+    look: bool,
     stop: watch::Sender<Option<Stop>>,
 }
 
@@ -46,13 +50,14 @@ struct Entry {
 pub struct Leases {
     held: Arc<Mutex<HashMap<JobId, Entry>>>,
     length: Duration,
+    wake: Arc<Notify>,
 }
 
 impl Leases {
     /// Leases that last so long without a heartbeat.
     #[must_use]
     pub fn new(length: Duration) -> Self {
-        Self { held: Arc::default(), length }
+        Self { held: Arc::default(), length, wake: Arc::default() }
     }
 
     /// How long a lease lasts, in seconds, as the ledger counts.
@@ -69,41 +74,62 @@ impl Leases {
     #[must_use]
     pub fn hold(&self, lease: Lease, claimed: Instant) -> Hold {
         let (stop, stopped) = watch::channel(None);
-        let entry = Entry { lease, until: claimed + self.length, stage: None, told_stage: None, stop };
+        let entry = Entry { lease, until: claimed + self.length, stage: None, told_stage: None, look: false, stop };
         self.lock().insert(lease.job_id, entry);
         Hold { leases: self.clone(), lease, stopped }
     }
 
-    /// Tells an attempt of this process to stop, because its owner wants that.
-    pub fn cancel(&self, job: JobId) {
-        if let Some(entry) = self.lock().get(&job) {
-            entry.stop.send_replace(Some(Stop::Cancelled));
+    /// Looks at once whether the owner of a job of this process wants it stopped. Only the row says so: a message may be anybody's.
+    pub fn look_at(&self, job: JobId) {
+        if let Some(entry) = self.lock().get_mut(&job) {
+            entry.look = true;
+            self.wake.notify_one();
         }
     }
 
     /// Keeps all leases alive until `stop`.
     pub async fn keep(&self, pool: PgPool, stop: CancellationToken) {
+        tokio::select! {
+            () = self.beat(&pool) => {}
+            // Beside the heartbeats, so that a database that does not answer hides no lease that has run out.
+            () = self.watch() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn watch(&self) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            let now = Instant::now();
+            for entry in self.lock().values().filter(|entry| entry.until < now) {
+                entry.stop.send_replace(Some(Stop::LeaseLost));
+            }
+        }
+    }
+
+    async fn beat(&self, pool: &PgPool) {
         let mut beaten = Instant::now();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
-                () = stop.cancelled() => return,
+                () = self.wake.notified() => {}
             }
-            self.drop_overdue();
             let due = beaten.elapsed() >= self.length / 3;
             let beats = self.beats(due);
             if beats.is_empty() {
                 continue;
             }
             let sent = Instant::now();
-            match store::ledger::claim::heartbeat(&pool, &beats, self.seconds()).await {
-                Ok(held) => {
+            let heartbeat = store::ledger::claim::heartbeat(pool, &beats, self.seconds());
+            match tokio::time::timeout(self.length / 4, heartbeat).await {
+                Ok(Ok(held)) => {
                     self.renewed(&beats, &held, sent);
                     if due {
                         beaten = sent;
                     }
                 }
-                Err(error) => tracing::warn!(error = %error, leases = beats.len(), "leases not renewed; trying again"),
+                Ok(Err(error)) => tracing::warn!(error = %error, leases = beats.len(), "leases not renewed; trying again"),
+                Err(_) => tracing::warn!(leases = beats.len(), "leases not renewed in time; trying again"),
             }
         }
     }
@@ -113,7 +139,7 @@ impl Leases {
         let old = Instant::now() + self.length - TICK;
         self.lock()
             .values()
-            .filter(|entry| entry.until < old && (all || entry.stage != entry.told_stage))
+            .filter(|entry| entry.look || (entry.until < old && (all || entry.stage != entry.told_stage)))
             .map(|entry| Beat { lease: entry.lease, stage: entry.stage })
             .collect()
     }
@@ -122,10 +148,13 @@ impl Leases {
         let mut held = self.lock();
         for beat in beats {
             let Some(entry) = held.get_mut(&beat.lease.job_id).filter(|entry| entry.lease == beat.lease) else { continue };
+            entry.look = false;
             match still.iter().find(|job| job.job_id == beat.lease.job_id) {
                 Some(job) => {
-                    entry.until = sent + self.length;
-                    entry.told_stage = beat.stage;
+                    if job.renewed {
+                        entry.until = sent + self.length;
+                        entry.told_stage = beat.stage;
+                    }
                     if job.cancel_requested {
                         entry.stop.send_replace(Some(Stop::Cancelled));
                     }
@@ -134,13 +163,6 @@ impl Leases {
                     entry.stop.send_replace(Some(Stop::LeaseLost));
                 }
             }
-        }
-    }
-
-    fn drop_overdue(&self) {
-        let now = Instant::now();
-        for entry in self.lock().values().filter(|entry| entry.until < now) {
-            entry.stop.send_replace(Some(Stop::LeaseLost));
         }
     }
 }

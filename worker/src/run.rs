@@ -32,6 +32,9 @@ use crate::{
     registry,
 };
 
+/// How long a write to the ledger may take before it is sent again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a job of a newer version waits for another worker.
 const NEWER_WORKER: Duration = Duration::from_secs(2);
 
@@ -87,7 +90,12 @@ enum Attempt {
 pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, hurry: CancellationToken) {
     let Bell { message, mut receipt, slot } = bell;
     let claimed_at = Instant::now();
-    let claimed = claim::claim(&env.pool, message.job_id, &env.instance, env.leases.seconds()).await;
+    let claim = claim::claim(&env.pool, message.job_id, &env.instance, env.leases.seconds());
+    // A claim whose answer comes too late is worth nothing, if it was made at all: its lease runs out.
+    let claimed = match tokio::time::timeout(PATIENCE, claim).await {
+        Ok(claimed) => claimed,
+        Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+    };
     let job = match claimed {
         Ok(Some(job)) => job,
         Ok(None) => {
@@ -225,7 +233,14 @@ async fn again(context: &Context, failure: Failure, wait: Duration, counts: bool
 async fn end(context: &Context, outcome: &Outcome) -> &'static str {
     let pool = &context.env.pool;
     let stage = context.hold.last_stage();
-    let written = insist(context, || finish::finish(pool, context.hold.lease, stage, outcome)).await;
+    let lease = context.hold.lease;
+    let mut written = insist(context, || finish::finish(pool, lease, stage, outcome)).await;
+    if written.is_none() && !context.hold.is_lost() {
+        // The database will not take what was found, whoever brings it: said at once, not after two more attempts at the same.
+        let failure = Failure::new(FailureCode::Internal, "the answer could not be stored").hint("an administrator finds the reason in the worker's log");
+        let failed = Outcome::Failed { failure, dead: true, ending: None };
+        written = insist(context, || finish::finish(pool, lease, stage, &failed)).await;
+    }
     match written {
         Some(Finished::Written(ended)) => {
             context.env.live.ended(&ended);
@@ -264,7 +279,8 @@ where
 {
     let mut wait = Duration::from_millis(20);
     loop {
-        match write().await {
+        let sent = tokio::time::timeout(PATIENCE, write()).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
+        match sent {
             Ok(value) => return Some(value),
             Err(error) if error.is_outage() || matches!(error, StoreError::Locked) => {
                 tracing::warn!(error = %error, "the end of an attempt is not written yet; trying again");

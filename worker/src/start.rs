@@ -130,7 +130,7 @@ async fn hear_cancellations(env: Arc<Env>, stop: CancellationToken) {
         match message {
             Some(Heard::Message { payload, .. }) => {
                 if let Some(job) = std::str::from_utf8(payload.as_ref()).ok().and_then(|text| text.parse().ok()) {
-                    env.leases.cancel(job);
+                    env.leases.look_at(job);
                 }
             }
             // What was missed meanwhile is on the rows, which the heartbeat reads.

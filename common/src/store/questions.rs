@@ -287,13 +287,16 @@ pub async fn fail(
     Ok(())
 }
 
-/// Makes a question wait for another job: its replay.
+/// Makes a question wait for another job, its replay: nothing of the earlier one is shown any more.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn wait_for(conn: &mut PgConnection, id: QuestionId, job: JobId) -> Result<()> {
     sqlx::query!(
-        "UPDATE query_history SET status = 'pending', job_id = $2, error = NULL, error_message = NULL, finished_at = NULL WHERE id = $1",
+        "UPDATE query_history SET status = 'pending', job_id = $2, error = NULL, error_message = NULL, finished_at = NULL,
+             generated_sql = NULL, dialect = NULL, row_count = NULL, execution_time_ms = NULL, result_hash = NULL, confidence = NULL,
+             provenance = NULL, usage = NULL, timings = NULL, cached = false, truncated = false, policy_version = NULL
+         WHERE id = $1",
         id.0,
         job.0
     )

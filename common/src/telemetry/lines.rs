@@ -1,6 +1,9 @@
 //! The form of log lines.
 
-use std::fmt::{self, Debug};
+use std::{
+    error::Error,
+    fmt::{self, Debug},
+};
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
@@ -91,6 +94,17 @@ impl Visit for Fields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);
+    }
+
+    /// With its causes: the top one alone says what failed, and not why.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut text = value.to_string();
+        let mut cause = value.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        self.put(field, text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {

@@ -1,12 +1,14 @@
 //! Asking a job to stop.
 
 use datagenie_common::{
-    ids::JobId,
+    ids::{ConnectionId, JobId},
+    jobs::JobKind,
     model::jobs::JobState,
     store::ledger::{
-        Beat, Outcome,
+        Beat, NewJob, Outcome,
         claim::{self, Release},
         finish::{self, Finished},
+        intake,
         view::{self, Cancelled},
     },
 };
@@ -94,4 +96,32 @@ async fn nobody_cancels_the_job_of_another() {
     assert!(view::find(&ledger.pool, Some(stranger), job).await.expect("it is read").is_none());
     assert_eq!(ledger.everything(job).await, before);
     assert!(matches!(view::cancel(&mut conn, None, job).await.expect("it is written"), Cancelled::AtOnce(_)), "an administrator may");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_look_leaves_no_connection_probing() {
+    let ledger = Ledger::new().await;
+    let connection = ledger.add_connection().await;
+    let job = NewJob {
+        id: JobId::new(),
+        kind: JobKind::ProbeConnection,
+        user_id: ledger.user,
+        connection_id: Some(ConnectionId(connection)),
+        batch_id: None,
+        subject_id: Some(connection),
+        replay_of: None,
+        deadline_seconds: LONG,
+        max_attempts: 1,
+        payload: json!({ "v": 1, "connection_id": connection }),
+        traceparent: None,
+    };
+    let mut conn = ledger.pool.acquire().await.expect("a connection");
+    intake::insert(&mut conn, &job).await.expect("it is stored");
+    assert!(matches!(ledger.cancel(job.id).await, Cancelled::AtOnce(_)));
+    let state: String = sqlx::query_scalar("SELECT state FROM database_connections WHERE id = $1")
+        .bind(connection)
+        .fetch_one(&ledger.pool)
+        .await
+        .expect("it is read");
+    assert_eq!(state, "unreachable", "questions would wait for ever");
 }

@@ -41,6 +41,8 @@ async fn the_end_is_one_commit_of_answer_state_attempt_and_event() {
     assert_eq!(events[0]["type"], "question.succeeded");
     assert_eq!(events[0]["subject"], json!(question.id));
     assert_eq!(events[0]["data"]["question_id"], json!(question.id));
+    let data = events[0]["data"].to_string();
+    assert!(!data.contains("There is one.") && !data.contains("row_count"), "an event outlives the permission to read the answer: {data}");
     let shown = questions::find(&ledger.pool, Some(ledger.user), question.id).await.expect("it is read").expect("it is his");
     assert_eq!(shown.summary_text.as_deref(), Some("There is one."));
 }

@@ -11,6 +11,7 @@ mod release;
 mod replay;
 mod rescue;
 mod ring_again;
+mod strangers;
 
 use datagenie_common::{
     ids::{JobId, QuestionId, UserId},

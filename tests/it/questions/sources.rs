@@ -50,3 +50,29 @@ async fn what_the_role_may_not_read_is_told_without_the_servers_words() {
     assert_error(&failed, "sql_invalid");
     assert!(!failed["error"].to_string().contains("example.com"), "{failed}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_postgresql_could_not_store_is_an_answer_all_the_same() {
+    let app = TestApp::start().await;
+    let id = app.shop_sqlite().await;
+    let answer = app.admin.answer(json!({ "sql": "SELECT CAST(x'610062' AS TEXT) AS a", "connection_id": id })).await;
+    assert_success(&answer);
+    assert_eq!(answer["rows"], json!([["a\u{FFFD}b"]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_did_not_answer_is_looked_at_again_by_itself() {
+    let app = TestApp::start().await;
+    let reader = app.reader(&shop::postgres()).await;
+    let (gate, config) = reader.gated().await;
+    gate.shut();
+    let new = json!({ "name": "away", "db_type": "postgresql", "config": config });
+    let id = app.admin.post("/v1/connections", new).await.expect(201).id();
+    let path = format!("/v1/connections/{id}");
+    let state = async |wanted: &str| (app.admin.get(&path, None).await.body["state"] == wanted).then_some(());
+    until(|| state("unreachable"), "the database did not answer").await;
+    gate.open();
+    // As if fifteen seconds had gone by.
+    sqlx::query("UPDATE database_connections SET looked_at = dg_now() - interval '1 minute'").execute(&app.pool).await.expect("it is set back");
+    until(|| state("ready"), "the scheduler looked again").await;
+}

@@ -13,6 +13,9 @@ use super::{
     walk::{Place, Walker},
 };
 
+/// PostgreSQL's functions that take a whole row.
+const OF_ROWS: [&str; 5] = ["json_agg", "jsonb_agg", "row_to_json", "to_json", "to_jsonb"];
+
 impl Walker<'_> {
     /// Checks a call in an expression.
     pub(super) fn function(&mut self, function: &Function) -> Checked<()> {
@@ -117,6 +120,7 @@ impl Walker<'_> {
     fn call_argument(&mut self, name: &str, arg: &FunctionArgExpr, place: Place) -> Checked<()> {
         match arg {
             FunctionArgExpr::Expr(Expr::Wildcard(_)) | FunctionArgExpr::Wildcard if name == "count" => Ok(()),
+            FunctionArgExpr::Expr(Expr::Identifier(row)) if OF_ROWS.contains(&name) && self.is_plain_row(row) => Ok(()),
             FunctionArgExpr::Expr(expr) => {
                 let clause = if self.clause == "an expression of SELECT" { "a function" } else { self.clause };
                 self.within(clause, |walker| walker.argument(expr, place)).map(drop)

@@ -126,7 +126,7 @@ impl Walker<'_> {
         if let [ident] = names::parts(name)?.as_slice()
             && let Some(columns) = self.cte(ident)?
         {
-            return self.add(columns, Some(*ident), alias, None);
+            return self.add_query(columns, Some(*ident), alias);
         }
         let relation = self.catalog.relation(name)?;
         let columns = self.catalog.columns(&relation);
@@ -168,7 +168,7 @@ impl Walker<'_> {
         let hidden = if lateral { None } else { self.levels.pop() };
         let columns = self.query(subquery)?;
         self.levels.extend(hidden);
-        self.add(columns, None, alias, None)
+        self.add_query(columns, None, alias)
     }
 
     fn nested(&mut self, item: &TableWithJoins, alias: Option<&TableAlias>) -> Checked<Vec<Star>> {
@@ -180,6 +180,15 @@ impl Walker<'_> {
         // An alias of a join hides the names inside.
         self.level().sources.truncate(first);
         self.add(stars.into_iter().map(|star| star.column).collect(), None, alias, None)
+    }
+
+    // Adds a subquery or a CTE.
+    fn add_query(&mut self, columns: Vec<Column>, own: Option<&Ident>, alias: Option<&TableAlias>) -> Checked<Vec<Star>> {
+        let stars = self.add(columns, own, alias, None)?;
+        if let Some(source) = self.level().sources.last_mut() {
+            source.queried = true;
+        }
+        Ok(stars)
     }
 
     /// Adds a source under its alias or own name; returns what `*` means for it.
@@ -202,6 +211,7 @@ impl Walker<'_> {
             alias: qualifier.as_ref().map(|ident| names::key(self.db, ident)),
             qualifier,
             stored: schema.is_some(),
+            queried: false,
             schema: schema.filter(|_| alias.is_none()),
             columns,
         };

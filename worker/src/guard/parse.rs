@@ -39,8 +39,13 @@ pub(super) fn statement(sql: &str, db: DbType) -> Checked<Read> {
     if sql.contains('\0') {
         return Err(Refusal::refused("The statement contains a NUL character."));
     }
+    // Editors put a byte-order mark there.
+    let sql = sql.strip_prefix('\u{FEFF}').unwrap_or(sql);
     let mut tokens = tokenize(sql, db).map_err(|error| unreadable_token(&error))?;
     tokens::check(&tokens)?;
+    if db == DbType::Sqlite {
+        tokens::without_index_hints(&tokens)?;
+    }
     tokens = tokens::tidy(sql, tokens, db);
     let query = query(tokens.clone(), db)?;
     Ok(Read { tokens, query })

@@ -42,6 +42,8 @@ pub(super) struct Source {
     pub columns: Vec<Column>,
     /// Whether it is a table of the database (SQLite's have a `rowid`).
     pub stored: bool,
+    /// Whether it is a query of the statement, so that a whole row of it holds these columns and no others.
+    pub queried: bool,
 }
 
 /// A column of `*`.

@@ -268,6 +268,20 @@ fn hexadecimal_numbers_stay_numbers() {
 }
 
 #[test]
+fn what_stands_before_the_statement_is_told_or_dropped() {
+    assert_eq!(accepted(DbType::Sqlite, "\u{FEFF}SELECT id FROM orders").sql, "SELECT id FROM orders");
+    let short = refused(DbType::Postgresql, "TABLE products");
+    assert!(short.message.contains("`TABLE name`") && short.hint.is_some_and(|hint| hint.contains("SELECT * FROM")));
+}
+
+#[test]
+fn hints_of_sqlite_are_refused_where_they_stand() {
+    let refusal = refused(DbType::Sqlite, "SELECT id FROM orders indexed by orders_by_day");
+    assert!(refusal.message.contains("INDEXED BY"), "{refusal:?}");
+    assert_eq!(refusal.position, Some(Position { line: 1, column: 23 }));
+}
+
+#[test]
 fn what_runs_is_the_rendered_tree() {
     let guarded = accepted(DbType::Mysql, "select  id -- note\n from orders /* all */ where status='it\\'s';");
     assert_eq!(guarded.sql, "SELECT id FROM orders WHERE status = 'it\\'s'");

@@ -30,6 +30,11 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Checked<()> {
                     .at(token.span));
             }
             Token::Whitespace(_) => continue,
+            Token::Word(word) if first && word.keyword == Keyword::TABLE && word.quote_style.is_none() => {
+                return Err(Refusal::refused("The short form `TABLE name` is not allowed.")
+                    .hint("Write SELECT * FROM name.")
+                    .at(token.span));
+            }
             Token::Word(word) if first && !begins_query(word) => {
                 return Err(only_select(&format!("This begins with {}.", shortened(&word.value))).at(token.span));
             }
@@ -101,6 +106,23 @@ fn shortened(text: &str) -> String {
     format!("`{word}`")
 }
 
+/// Refuses SQLite's `INDEXED BY name`, which the parser does not know: rendered anew, the statement would run without it.
+pub(super) fn without_index_hints(tokens: &[TokenWithSpan]) -> Checked<()> {
+    let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    for pair in solid.windows(2) {
+        if is_word(pair[0], "INDEXED") && is_word(pair[1], "BY") {
+            return Err(Refusal::refused("`INDEXED BY` is not allowed.")
+                .hint("Leave it out: the database chooses the index.")
+                .at(pair[0].span));
+        }
+    }
+    Ok(())
+}
+
+fn is_word(token: &TokenWithSpan, text: &str) -> bool {
+    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text))
+}
+
 /// Makes the tokens say what the engine would read where the parser reads something else.
 pub(super) fn tidy(sql: &str, tokens: Vec<TokenWithSpan>, db: DbType) -> Vec<TokenWithSpan> {
     match db {
@@ -138,8 +160,8 @@ fn with_hexadecimal_numbers(sql: &str, mut tokens: Vec<TokenWithSpan>) -> Vec<To
     tokens
 }
 
-// What SQLite accepts, the parser does not, and makes no difference to the result: `INDEXED BY name` after a table, and the size of
-// a type in a cast (only the name gives the affinity).
+// What SQLite accepts, the parser does not, and makes no difference to the result: the size of a type in a cast (only the name gives
+// the affinity).
 fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let solid: Vec<usize> = (0..tokens.len()).filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_))).collect();
     let at = |place: usize| solid.get(place).map(|&i| &tokens[i].token);
@@ -147,9 +169,7 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let number = |place: usize| matches!(at(place), Some(Token::Number(..)));
     let mut dropped = vec![false; tokens.len()];
     for place in 0..solid.len() {
-        let end = if is(place, "INDEXED") && is(place + 1, "BY") && matches!(at(place + 2), Some(Token::Word(_))) {
-            Some((place, place + 2))
-        } else if is(place, "AS")
+        let end = if is(place, "AS")
             && ["REAL", "TEXT", "BLOB"].iter().any(|name| is(place + 1, name))
             && at(place + 2) == Some(&Token::LParen)
             && number(place + 3)

@@ -167,6 +167,17 @@ impl<'a> Walker<'a> {
             .hint("A masked column may only be selected as it is, or counted with COUNT.")
     }
 
+    /// Whether an identifier means the whole row of a subquery or a CTE without masked columns, whose every column was checked.
+    pub(super) fn is_plain_row(&self, ident: &Ident) -> bool {
+        if self.db != DbType::Postgresql || self.meaning(ident) != Meaning::Unknown {
+            return false;
+        }
+        let key = names::key(self.db, ident);
+        let mut sources = self.levels.iter().rev().flat_map(|level| &level.sources);
+        let named = sources.find(|source| source.alias.as_deref() == Some(key.as_str()));
+        named.is_some_and(|source| source.queried && source.columns.iter().all(|column| column.mask.is_none()))
+    }
+
     fn is_rowid(&self, key: &str) -> bool {
         self.db == DbType::Sqlite && !self.catalog.any_masks() && matches!(key, "rowid" | "_rowid_" | "oid")
     }

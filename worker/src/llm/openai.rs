@@ -190,7 +190,8 @@ impl Model {
             Usage { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens, cost }
         });
         let message = reply.choices.into_iter().next().and_then(|choice| choice.message).ok_or(ModelError::Invalid("it has no choices"))?;
-        let text = message.content.or(message.refusal).unwrap_or_default();
+        // PostgreSQL's text can't hold a NUL, and no honest text does.
+        let text = message.content.or(message.refusal).unwrap_or_default().replace('\0', "\u{FFFD}");
         Ok(Completion { text, usage })
     }
 }

@@ -96,7 +96,8 @@ fn draft(object: &Map<String, Value>) -> Draft {
 fn present(text: &str) -> Option<String> {
     let text = text.trim();
     let absent = text.is_empty() || ["null", "none", "n/a"].iter().any(|word| text.eq_ignore_ascii_case(word));
-    (!absent).then(|| text.to_owned())
+    // PostgreSQL's text can't hold a NUL, and no honest text does.
+    (!absent).then(|| text.replace('\0', "\u{FFFD}"))
 }
 
 fn unfenced(sql: &str) -> String {

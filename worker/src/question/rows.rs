@@ -3,8 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
-    path::PathBuf,
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     time::Duration,
 };
 
@@ -73,9 +72,8 @@ enum Spool {
     File(SpoolFile),
 }
 
-/// A temporary file that goes away with its owner.
+/// A temporary file without a name.
 struct SpoolFile {
-    path: PathBuf,
     writer: BufWriter<File>,
     bytes: u64,
 }
@@ -84,19 +82,13 @@ impl SpoolFile {
     fn create() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("datagenie-rows-{}.jsonl", uuid::Uuid::new_v4().simple()));
         let mut options = File::options();
-        options.write(true).create_new(true);
+        options.read(true).write(true).create_new(true);
         // Customers' rows are nobody else's on this machine.
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path)?;
-        Ok(Self { path, writer: BufWriter::new(file), bytes: 0 })
-    }
-}
-
-impl Drop for SpoolFile {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(error = %error, "a temporary file could not be removed");
-        }
+        // Its name goes at once: the rows go with the process, however that ends.
+        std::fs::remove_file(&path)?;
+        Ok(Self { writer: BufWriter::new(file), bytes: 0 })
     }
 }
 
@@ -178,7 +170,7 @@ impl Collector {
 }
 
 // Below results/{job}/{lease}: the fenced commit makes it the result, or nobody ever hears of it. (What is left by lost attempts is removed with the keeping of files.)
-async fn publish(context: &Context, mut file: SpoolFile, path: ObjectPath) -> Result<(), JobError> {
+async fn publish(context: &Context, file: SpoolFile, path: ObjectPath) -> Result<(), JobError> {
     let store = |error: &dyn std::error::Error| {
         tracing::error!(error = %error, "the rows of a result could not be stored");
         JobError::Retry {
@@ -186,8 +178,9 @@ async fn publish(context: &Context, mut file: SpoolFile, path: ObjectPath) -> Re
             after: Duration::from_secs(1),
         }
     };
-    file.writer.flush().map_err(|error| store(&error))?;
-    let mut reader = tokio::fs::File::open(&file.path).await.map_err(|error| store(&error))?;
+    let mut rows = file.writer.into_inner().map_err(|error| store(error.error()))?;
+    rows.seek(SeekFrom::Start(0)).map_err(|error| store(&error))?;
+    let mut reader = tokio::fs::File::from_std(rows);
     let mut writer = context.env.files.writer(path);
     loop {
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -199,9 +192,33 @@ async fn publish(context: &Context, mut file: SpoolFile, path: ObjectPath) -> Re
     writer.finish().await.map(drop).map_err(|error| store(&error))
 }
 
+// SQLite's text may hold it, PostgreSQL's and JSON columns may not: a result that could not be stored would fail its question.
+fn replace_nul(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{FFFD}");
+    }
+}
+
+fn without_nul(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => replace_nul(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(without_nul),
+        serde_json::Value::Object(fields) => {
+            if fields.keys().any(|name| name.contains('\0')) {
+                *fields = std::mem::take(fields).into_iter().map(|(name, value)| (name.replace('\0', "\u{FFFD}"), value)).collect();
+            }
+            fields.values_mut().for_each(without_nul);
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
 impl RowSink for Collector {
     fn start(&mut self, columns: Vec<Column>) -> Result<(), SinkError> {
         self.columns = columns;
+        for column in &mut self.columns {
+            replace_nul(&mut column.name);
+        }
         Ok(())
     }
 
@@ -210,6 +227,7 @@ impl RowSink for Collector {
             // Guard and database disagree about the columns: nothing may pass unmasked.
             return Err(SinkError("the result has other columns than the statement that was checked".into()));
         }
+        row.iter_mut().for_each(without_nul);
         for (value, kind) in row.iter_mut().zip(&self.masks) {
             if let Some(kind) = kind {
                 *value = masking::mask(*kind, value);

@@ -141,6 +141,6 @@ impl Target {
         // Guarded by what no longer holds: begin again with what does. Not the job's fault, so it costs no attempt.
         let failure =
             Failure::new(FailureCode::PermissionDenied, "the permissions on this connection changed while the question ran").retryable();
-        Err(JobError::Later { failure, at: context.env.clock.now() })
+        Err(JobError::Later { failure, at: failures::look_again(context) })
     }
 }

@@ -95,6 +95,12 @@ pub enum SourceError {
         /// Where.
         position: Option<Position>,
     },
+    /// Not even one row fits into the bytes that a result may have.
+    #[error("one row is larger than the result may be, {limit} bytes")]
+    RowTooLarge {
+        /// Bytes that a result may have.
+        limit: u64,
+    },
     /// Not built, or not possible with this engine.
     #[error("{what}")]
     Unsupported {
@@ -173,6 +179,7 @@ impl SourceError {
             | Self::UnknownRelation { .. }
             | Self::UnknownFunction { .. }
             | Self::InvalidStatement { .. } => FailureCode::SqlInvalid,
+            Self::RowTooLarge { .. } => FailureCode::ByteLimit,
             // A cancelled question shows its state, not this: the code only matters when a worker ends the statement for its own reasons.
             Self::Cancelled | Self::Sink(_) | Self::Internal { .. } => FailureCode::Internal,
         }
@@ -187,6 +194,7 @@ impl SourceError {
             Self::Tls { .. } => "check the server's certificate, or choose another ssl_mode",
             Self::Permission => "ask the database's administrator to grant SELECT on it to the role",
             Self::Timeout { .. } => "ask for less: a shorter period, fewer tables, or a higher limit",
+            Self::RowTooLarge { .. } => "select fewer or shorter columns",
             Self::UnknownColumn { .. } | Self::UnknownRelation { .. } => {
                 "use the names of the connection's schema; sync it if the database has changed"
             }
@@ -231,6 +239,15 @@ mod tests {
         assert!(!wrong.failure().retryable);
         assert_eq!(wrong.failure().code, FailureCode::SourceRefused);
         assert!(SourceError::TooManyConnections.is_outage());
+    }
+
+    #[test]
+    fn a_row_too_large_says_what_to_do() {
+        let failure = SourceError::RowTooLarge { limit: 1_000 }.failure();
+        assert_eq!(failure.code, FailureCode::ByteLimit);
+        assert_eq!(failure.message, "one row is larger than the result may be, 1000 bytes");
+        assert_eq!(failure.hint.as_deref(), Some("select fewer or shorter columns"));
+        assert!(!failure.retryable);
     }
 
     #[test]

@@ -33,6 +33,10 @@ impl<'a> MeteredSink<'a> {
         }
         let size = values::encoded_size(&row);
         if self.bytes.saturating_add(size) > self.max_bytes {
+            if self.rows == 0 {
+                // Cut off here, the result would look as if nothing matched.
+                return Err(SourceError::RowTooLarge { limit: self.max_bytes });
+            }
             self.truncated = Some(Truncation::Bytes);
             return Ok(Flow::Stop);
         }
@@ -103,6 +107,15 @@ mod tests {
         // `["abc"]` and its separator are 8 bytes.
         assert_eq!(feed(100, 16, 2), (2, None));
         assert_eq!(feed(100, 16, 3), (2, Some(Truncation::Bytes)));
-        assert_eq!(feed(100, 7, 1), (0, Some(Truncation::Bytes)));
+    }
+
+    #[test]
+    fn a_first_row_past_the_limit_is_an_error() {
+        let mut sink = Counting(0);
+        let limits = Limits { max_rows: 100, max_bytes: 7, max_seconds: 1 };
+        let mut metered = MeteredSink::new(&mut sink, &limits);
+        let refused = metered.row(vec![json!("abc")]);
+        assert!(matches!(refused, Err(SourceError::RowTooLarge { limit: 7 })));
+        assert_eq!(sink.0, 0);
     }
 }

@@ -58,7 +58,8 @@ pub struct Claimed {
     pub created_at: DateTime<Utc>,
 }
 
-/// Claims a job for one attempt, or finds that there is nothing to claim: it is running, over, gone or not due. One UPDATE.
+/// Claims a job for one attempt, or finds that there is nothing to claim: it is running, over, gone, not due, or of a kind that only
+/// a newer program knows. One UPDATE.
 ///
 /// # Errors
 /// If the database fails.
@@ -69,6 +70,7 @@ pub async fn claim(pool: &PgPool, job: JobId, worker: &str, lease_seconds: f64) 
                attempt = attempt + 1, started_at = coalesce(started_at, dg_now()), stage = NULL, progress = NULL
            FROM job_payloads p
            WHERE jobs.id = $1 AND p.job_id = jobs.id AND state IN ('waiting', 'queued') AND run_at <= dg_now()
+             AND kind = ANY($5)
            RETURNING kind, lane, user_id, connection_id, subject_id, attempt, max_attempts, p.payload, p.traceparent, created_at,
                extract(epoch FROM deadline - dg_now())::float8 AS "seconds_left!",
                extract(epoch FROM dg_now() - run_at)::float8 AS "waited!",
@@ -76,7 +78,8 @@ pub async fn claim(pool: &PgPool, job: JobId, worker: &str, lease_seconds: f64) 
         job.0,
         lease_id.0,
         lease_seconds,
-        worker
+        worker,
+        &JobKind::known()
     )
     .fetch_optional(pool)
     .await?;
@@ -114,11 +117,14 @@ pub struct Beat {
 pub struct Held {
     /// Which job is still held.
     pub job_id: JobId,
+    /// Whether the lease was renewed; if not, its row was locked by somebody, and the lease runs on as it was.
+    pub renewed: bool,
     /// Whether its owner wants it stopped.
     pub cancel_requested: bool,
 }
 
-/// Renews the leases of a process in one statement. A lease that is not among the answers is lost: its attempt must stop.
+/// Renews the leases of a process in one statement. A lease that is not among the answers is lost: its attempt must stop. A row that
+/// somebody has locked is passed over: it must not make all the others wait until they are lost.
 ///
 /// # Errors
 /// If the database fails; the leases then run on as they were.
@@ -127,10 +133,19 @@ pub async fn heartbeat(pool: &PgPool, beats: &[Beat], lease_seconds: f64) -> Res
     let leases: Vec<Uuid> = beats.iter().map(|beat| beat.lease.lease_id.0).collect();
     let stages: Vec<Option<String>> = beats.iter().map(|beat| beat.stage.map(|stage| stage.as_str().to_owned())).collect();
     let rows = sqlx::query!(
-        r#"UPDATE jobs SET lease_until = dg_now() + $4 * interval '1 second', stage = b.stage
-           FROM UNNEST($1::uuid[], $2::uuid[], $3::text[]) AS b(job_id, lease_id, stage)
-           WHERE jobs.id = b.job_id AND jobs.lease_id = b.lease_id AND jobs.state = 'running'
-           RETURNING jobs.id, cancel_requested_at IS NOT NULL AS "cancel_requested!""#,
+        r#"WITH beats AS (
+               SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[]) AS b(job_id, lease_id, stage)
+           ), free AS (
+               SELECT j.id, b.stage FROM jobs j JOIN beats b ON j.id = b.job_id AND j.lease_id = b.lease_id
+               WHERE j.state = 'running' FOR NO KEY UPDATE OF j SKIP LOCKED
+           ), renewed AS (
+               UPDATE jobs SET lease_until = dg_now() + $4 * interval '1 second', stage = free.stage
+               FROM free WHERE jobs.id = free.id
+               RETURNING jobs.id
+           )
+           SELECT j.id, renewed.id IS NOT NULL AS "renewed!", j.cancel_requested_at IS NOT NULL AS "cancel_requested!"
+           FROM jobs j JOIN beats b ON j.id = b.job_id AND j.lease_id = b.lease_id LEFT JOIN renewed ON renewed.id = j.id
+           WHERE j.state = 'running'"#,
         &jobs,
         &leases,
         &stages as &[Option<String>],
@@ -138,7 +153,8 @@ pub async fn heartbeat(pool: &PgPool, beats: &[Beat], lease_seconds: f64) -> Res
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|row| Held { job_id: JobId(row.id), cancel_requested: row.cancel_requested }).collect())
+    let held = rows.into_iter();
+    Ok(held.map(|row| Held { job_id: JobId(row.id), renewed: row.renewed, cancel_requested: row.cancel_requested }).collect())
 }
 
 /// How an attempt that is not the last one ends.

@@ -100,7 +100,7 @@ pub enum Finished {
 pub async fn finish(pool: &PgPool, lease: Lease, stage: Option<Stage>, outcome: &Outcome) -> Result<Finished> {
     let mut tx = pool.begin().await?;
     let fenced = sqlx::query!(
-        "SELECT state, kind, user_id, subject_id, attempt, worker FROM jobs WHERE id = $1 AND lease_id = $2 FOR UPDATE",
+        "SELECT state, kind, user_id, subject_id, connection_id FROM jobs WHERE id = $1 AND lease_id = $2 FOR UPDATE",
         lease.job_id.0,
         lease.lease_id.0
     )
@@ -113,6 +113,7 @@ pub async fn finish(pool: &PgPool, lease: Lease, stage: Option<Stage>, outcome: 
         kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
         user_id: UserId(row.user_id),
         subject_id: row.subject_id,
+        connection_id: row.connection_id,
     };
     let state: JobState = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
     if state != JobState::Running {
@@ -130,6 +131,7 @@ pub(super) struct Job {
     pub kind: JobKind,
     pub user_id: UserId,
     pub subject_id: Option<Uuid>,
+    pub connection_id: Option<Uuid>,
 }
 
 impl Job {
@@ -196,6 +198,10 @@ async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) ->
         (JobKind::ProbeConnection | JobKind::SyncSchema, Outcome::Looked { config_version, found }) => {
             connections::found(conn, crate::ids::ConnectionId(subject), *config_version, found).await.map(drop)
         }
+        (JobKind::ProbeConnection, Outcome::Cancelled) => {
+            let failure = Failure::new(FailureCode::ConnectionNotReady, "the look at the connection was cancelled").hint("test it again");
+            connections::probe_failed(conn, crate::ids::ConnectionId(subject), &failure).await
+        }
         (JobKind::ProbeConnection, Outcome::Failed { failure, .. }) => {
             connections::probe_failed(conn, crate::ids::ConnectionId(subject), failure).await
         }
@@ -204,17 +210,14 @@ async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) ->
 }
 
 fn event_data(job: &Job, state: JobState, outcome: &Outcome) -> Value {
-    let mut data = json!({ "job_id": job.id, "kind": job.kind, "state": state });
+    let mut data = json!({ "job_id": job.id, "kind": job.kind, "state": state, "connection_id": job.connection_id });
     match job.kind {
         JobKind::AnswerQuestion => data["question_id"] = json!(job.subject_id),
-        JobKind::ProbeConnection | JobKind::SyncSchema => data["connection_id"] = json!(job.subject_id),
+        JobKind::ProbeConnection | JobKind::SyncSchema => {}
     }
     match outcome {
-        Outcome::Answered { ending, answer } => {
-            data["status"] = json!(QuestionStatus::Success);
-            data["row_count"] = json!(ending.row_count);
-            data["summary"] = json!(answer.summary);
-        }
+        // Nothing of the answer itself: an event outlives the permission to read it, the resource is read under the policy of now.
+        Outcome::Answered { .. } => data["status"] = json!(QuestionStatus::Success),
         Outcome::Failed { failure, .. } => {
             let status = if failure.code == FailureCode::Timeout { QuestionStatus::Timeout } else { QuestionStatus::Error };
             data["status"] = json!(status);

@@ -1,6 +1,6 @@
 //! What the scheduler does for the ledger: ring again what was not heard, rescue what a dead worker left. Safe to run twice.
 
-use sqlx::PgPool;
+use sqlx::{Acquire, PgPool, Postgres, Transaction};
 
 use super::{
     Ring,
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ids::{JobId, UserId},
+    jobs::JobKind,
     model::{
         jobs::Lane,
         questions::{Failure, FailureCode, Stage},
@@ -24,14 +25,15 @@ pub async fn ring_again(pool: &PgPool, lane: Lane, stale_seconds: f64, limit: i6
     let rows = sqlx::query!(
         "UPDATE jobs SET state = 'queued', rung_at = dg_now()
          FROM (SELECT id FROM jobs WHERE lane = $1 AND finished_at IS NULL AND state IN ('waiting', 'queued') AND run_at <= dg_now()
-                   AND (rung_at IS NULL OR rung_at < dg_now() - $2 * interval '1 second')
+                   AND (rung_at IS NULL OR rung_at < dg_now() - $2 * interval '1 second') AND kind = ANY($4)
                ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) due
          LEFT JOIN job_payloads p ON p.job_id = due.id
          WHERE jobs.id = due.id
          RETURNING jobs.id, kind, p.traceparent",
         lane.as_str(),
         stale_seconds,
-        limit
+        limit,
+        &JobKind::known()
     )
     .fetch_all(pool)
     .await?;
@@ -64,14 +66,15 @@ pub struct Rescued {
 pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Rescued> {
     let mut tx = pool.begin().await?;
     let rows = sqlx::query!(
-        r#"SELECT id, kind, lane, user_id, subject_id, lease_id, attempt, max_attempts, crashes, stage, worker,
+        r#"SELECT id, kind, lane, user_id, subject_id, connection_id, lease_id, attempt, max_attempts, crashes, stage, worker,
                   cancel_requested_at IS NOT NULL AS "cancel_requested!", p.traceparent
            FROM jobs LEFT JOIN job_payloads p ON p.job_id = id
-           WHERE state = 'running' AND lease_until < dg_now()
+           WHERE state = 'running' AND lease_until < dg_now() AND kind = ANY($3)
              AND pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'
            ORDER BY id LIMIT $2 FOR UPDATE OF jobs SKIP LOCKED"#,
         lease_seconds,
-        limit
+        limit,
+        &JobKind::known()
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -84,6 +87,7 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
             kind: row.kind.parse().map_err(unreadable("jobs.kind"))?,
             user_id: UserId(row.user_id),
             subject_id: row.subject_id,
+            connection_id: row.connection_id,
         };
         let lane: Lane = row.lane.parse().map_err(unreadable("jobs.lane"))?;
         let stage: Option<Stage> = row.stage.and_then(|stage| stage.parse().ok());
@@ -93,9 +97,11 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
         if row.cancel_requested || last {
             let outcome =
                 if row.cancel_requested { Outcome::Cancelled } else { Outcome::Failed { failure: crashed, dead: true, ending: None } };
-            rescued.ended.push(write(&mut tx, &job, stage, &outcome).await?);
-            // So that a late finish of the dead attempt finds its lease lost, and does not take this end for its own.
-            sqlx::query!("UPDATE jobs SET lease_id = NULL WHERE id = $1", row.id).execute(&mut *tx).await?;
+            if let Some(ended) = end(&mut tx, &job, stage, &outcome).await? {
+                rescued.ended.push(ended);
+                // So that a late finish of the dead attempt finds its lease lost, and does not take this end for its own.
+                sqlx::query!("UPDATE jobs SET lease_id = NULL WHERE id = $1", row.id).execute(&mut *tx).await?;
+            }
             continue;
         }
         // 0, 2, 4, 8 … seconds, at most a minute.
@@ -134,10 +140,11 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
 pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
     let mut tx = pool.begin().await?;
     let rows = sqlx::query!(
-        "SELECT id, kind, user_id, subject_id, error FROM jobs
-         WHERE finished_at IS NULL AND state IN ('waiting', 'queued') AND deadline < dg_now()
+        "SELECT id, kind, user_id, subject_id, connection_id, error FROM jobs
+         WHERE finished_at IS NULL AND state IN ('waiting', 'queued') AND deadline < dg_now() AND kind = ANY($2)
          ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
-        limit
+        limit,
+        &JobKind::known()
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -149,13 +156,31 @@ pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
             kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
             user_id: UserId(row.user_id),
             subject_id: row.subject_id,
+            connection_id: row.connection_id,
         };
         // What kept it from running, if that is known, tells more than that its time is over.
         let failure = row.error.and_then(|error| serde_json::from_value::<Failure>(error).ok()).unwrap_or_else(deadline_passed);
-        ended.push(write(&mut tx, &job, None, &Outcome::Failed { failure, dead: false, ending: None }).await?);
+        ended.extend(end(&mut tx, &job, None, &Outcome::Failed { failure, dead: false, ending: None }).await?);
     }
     tx.commit().await?;
     Ok(ended)
+}
+
+/// Ends one of many jobs within a savepoint: one that can't be ended is said, and does not keep the others.
+async fn end(tx: &mut Transaction<'_, Postgres>, job: &Job, stage: Option<Stage>, outcome: &Outcome) -> Result<Option<Ended>> {
+    let mut savepoint = tx.begin().await?;
+    match write(&mut savepoint, job, stage, outcome).await {
+        Ok(ended) => {
+            savepoint.commit().await?;
+            Ok(Some(ended))
+        }
+        Err(error) if error.is_outage() => Err(error),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, job_id = %job.id, "a job can't be ended");
+            savepoint.rollback().await?;
+            Ok(None)
+        }
+    }
 }
 
 /// The failure of a job whose time is over.

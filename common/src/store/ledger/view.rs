@@ -161,7 +161,7 @@ pub enum Cancelled {
 /// If the database fails.
 pub async fn cancel(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -> Result<Cancelled> {
     let row = sqlx::query!(
-        "SELECT kind, state, user_id, subject_id FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
+        "SELECT kind, state, user_id, subject_id, connection_id FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
         id.0,
         owner.map(|id| id.0)
     )
@@ -177,6 +177,7 @@ pub async fn cancel(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -
                 kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
                 user_id: UserId(row.user_id),
                 subject_id: row.subject_id,
+                connection_id: row.connection_id,
             };
             Ok(Cancelled::AtOnce(write(conn, &job, None, &Outcome::Cancelled).await?))
         }

@@ -11,6 +11,9 @@ use crate::sources::{
     sql_text::{name_at, place},
 };
 
+/// `program_limit_exceeded`: a value or a string buffer past the server's limit of about a gigabyte.
+const TOO_LARGE: &str = "54000";
+
 /// The statement that failed.
 pub(super) struct Ran<'a> {
     /// As the user's SQL was rendered.
@@ -25,6 +28,8 @@ pub(super) struct Ran<'a> {
 pub(super) fn connecting(error: &sqlx::Error) -> SourceError {
     match error {
         sqlx::Error::Tls(_) => SourceError::Tls { reason: "the server offers no TLS, or its certificate is not accepted".to_owned() },
+        // Closed before its first byte, which the driver then reads as a zero.
+        sqlx::Error::Protocol(text) if text.ends_with(": 0x00") => SourceError::unreachable("the server closed the connection at once"),
         sqlx::Error::Protocol(_) => SourceError::refused("what answers at this address does not speak PostgreSQL's protocol"),
         sqlx::Error::Configuration(_) => SourceError::refused("the connection's configuration is not valid"),
         other => beginning(other),
@@ -56,7 +61,12 @@ pub(super) fn running(error: &sqlx::Error, ran: &Ran<'_>) -> SourceError {
         Some(PgErrorPosition::Original(position)) => position.checked_sub(ran.prefix + 1),
         _ => None,
     };
-    by_state(database.code(), offset, ran)
+    by_state(state(database.code(), database.message()), offset, ran)
+}
+
+/// PostgreSQL's own limit on the size of a value comes as XX000, like any fault of the server: the words tell.
+fn state<'a>(code: &'a str, message: &str) -> &'a str {
+    if code == "XX000" && message.starts_with("invalid memory alloc") { TOO_LARGE } else { code }
 }
 
 fn io_reason(error: &io::Error) -> String {
@@ -121,6 +131,8 @@ fn reason(code: &str) -> String {
         "25006" => "the statement would change something, in a read-only transaction",
         "53100" | "53400" => "the statement needs more temporary space than the server gives it",
         "53200" => "the statement needs more memory than the server has",
+        "54011" => "the statement has too many columns (at most 1,664)",
+        TOO_LARGE => "a value is larger than the server can hold",
         _ if code.starts_with("54") => "the statement is too complex for the server",
         _ if code.starts_with("22") => "a value in the data does not fit what the statement does with it",
         _ => return format!("the database rejects the statement (SQLSTATE {})", shown(code)),
@@ -187,6 +199,18 @@ mod tests {
         let lookup = sqlx::Error::Io(io::Error::other("failed to lookup address information: db.internal"));
         assert!(!connecting(&lookup).to_string().contains("db.internal"));
         assert!(connecting(&sqlx::Error::PoolTimedOut).is_outage());
+        let closed = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(connecting(&closed).is_outage());
+        let other = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x48".to_owned());
+        assert!(!connecting(&other).is_outage(), "a web server is no outage");
+    }
+
+    #[test]
+    fn limits_of_the_server_are_told() {
+        assert!(state("54011", None).to_string().contains("1,664"));
+        let code = super::state("XX000", "invalid memory alloc request size 1073741824");
+        assert_eq!(state(code, None).to_string(), "a value is larger than the server can hold");
+        assert_eq!(super::state("XX000", "cache lookup failed"), "XX000");
     }
 
     #[test]

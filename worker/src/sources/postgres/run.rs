@@ -53,7 +53,9 @@ pub(super) async fn run(
         }
         Some(Ok(Err(error))) => {
             // After an error that the statement caused a rollback makes the session as good as new; after others it is dropped.
-            if error.is_about_the_statement() || matches!(error, SourceError::Permission | SourceError::Sink(_)) {
+            if error.is_about_the_statement()
+                || matches!(error, SourceError::Permission | SourceError::Sink(_) | SourceError::RowTooLarge { .. })
+            {
                 session.finish().await;
             }
             Err(error)

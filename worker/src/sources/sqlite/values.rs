@@ -17,7 +17,7 @@ pub(super) struct Declared {
 
 impl Declared {
     pub(super) fn new(name: &str, type_name: Option<&str>) -> Self {
-        Self { name: name.to_owned(), type_name: type_name.map(str::to_owned), kind: type_name.and_then(declared_kind) }
+        Self { name: without_nul(name), type_name: type_name.map(str::to_owned), kind: type_name.and_then(declared_kind) }
     }
 
     /// The column, given the class of its first value; none: there was no value.
@@ -41,12 +41,17 @@ impl Declared {
             ValueRef::Real(number) => values::float(number),
             ValueRef::Blob(bytes) => values::binary(bytes, false),
             ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if self.kind == Some(ColumnKind::Timestamp) => values::moment(text),
-                Ok(text) => Value::String(text.to_owned()),
+                Ok(text) if self.kind == Some(ColumnKind::Timestamp) => values::moment(&without_nul(text)),
+                Ok(text) => Value::String(without_nul(text)),
                 Err(_) => values::binary(bytes, false),
             },
         }
     }
+}
+
+/// The text with U+FFFD for U+0000, which SQLite stores and PostgreSQL, where answers are kept, does not.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
 }
 
 /// What a declared type means. SQLite takes any words, so this goes by the usual ones; none: the words say nothing.
@@ -154,6 +159,7 @@ mod tests {
         let plain = Declared::new("t", Some("TEXT"));
         assert_eq!(plain.value(ValueRef::Text(b"2024-03-05 10:20:30")), json!("2024-03-05 10:20:30"));
         assert_eq!(plain.value(ValueRef::Text(b"\xff")), json!({ "base64": "/w==", "truncated": false }));
+        assert_eq!(plain.value(ValueRef::Text(b"a\0b")), json!("a\u{FFFD}b"));
         let moment = Declared::new("t", Some("TIMESTAMP"));
         assert_eq!(moment.value(ValueRef::Text(b"2024-03-05 10:20:30")), json!("2024-03-05T10:20:30"));
     }
