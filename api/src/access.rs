@@ -26,6 +26,7 @@ use datagenie_common::{
     word_enum,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -125,6 +126,27 @@ impl Caller {
         }
     }
 
+    /// Whether his key, if he came by one, may see what is about this connection, or about none.
+    #[must_use]
+    pub fn may_see(&self, connection: Option<Uuid>) -> bool {
+        connection.is_none_or(|id| self.may_use(ConnectionId(id)))
+    }
+
+    /// Whether he came by a key that is limited to some connections.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        matches!(&self.via, Via::ApiKey { connections: Some(_), .. })
+    }
+
+    /// The connections that his key is limited to; none: no limit.
+    #[must_use]
+    pub fn limited_to(&self) -> Option<Vec<Uuid>> {
+        match &self.via {
+            Via::ApiKey { connections, .. } => connections.as_ref().map(|allowed| allowed.iter().map(|id| id.0).collect()),
+            Via::Session(_) => None,
+        }
+    }
+
     /// Whether he came by a key without this scope.
     #[must_use]
     pub fn lacks(&self, scope: Scope) -> bool {
@@ -201,6 +223,16 @@ pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result
             let via = Via::ApiKey { id: key.id, scopes: key.scopes, connections: key.connections };
             Ok(Caller { user_id: key.user_id, role: key.role, via })
         }
+    }
+}
+
+/// Whether the one who opened a stream with these headers is still signed in, in the same role: his session or key may have ended
+/// meanwhile.
+pub async fn still_signed_in(app: &App, headers: &HeaderMap, caller: &Caller) -> bool {
+    match identify(app, &Method::GET, headers).await {
+        Ok(now) => now.role == caller.role,
+        // The database is away: not a reason to end a session.
+        Err(error) => error.code != Code::Unauthenticated,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod connections;
 pub mod error;
 pub mod extract;
 pub mod frame;
+pub mod idempotency;
 pub mod intake;
 pub mod jobs;
 pub mod live;

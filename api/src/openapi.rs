@@ -4,7 +4,7 @@ use utoipa::{
     OpenApi as _, ToSchema,
     openapi::{
         ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
-        path::{Operation, PathItem, Paths},
+        path::{Operation, ParameterIn, PathItem, Paths},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
@@ -40,9 +40,12 @@ pub fn complete(paths: &mut Paths, rule: Access) {
     for item in paths.paths.values_mut() {
         for operation in operations(item) {
             let mut failures = vec![("500", "A fault of ours"), ("503", "Something that the service needs is away")];
-            let has_path_parameter = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
-            if has_path_parameter {
-                failures.extend([("404", "Unknown, or not the caller's"), ("422", "A value can't be taken")]);
+            let parameters = operation.parameters.as_deref().unwrap_or_default();
+            if parameters.iter().any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path)) {
+                failures.push(("404", "Unknown, or not the caller's"));
+            }
+            if !parameters.is_empty() {
+                failures.push(("422", "A value can't be taken"));
             }
             if operation.request_body.is_some() {
                 failures.extend([

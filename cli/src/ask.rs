@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::{
-    client::{Ask, ChartFormat, Client, Question, Server},
+    client::{Ask, ChartFormat, Client, ClientError, Question, Server},
     connections,
     exit::Exit,
     screen::Screen,
@@ -18,7 +18,7 @@ pub struct Args {
     /// The question, in English or Korean
     question: String,
     /// Of which database, by name or id (`datagenie connections` lists them); without it the question is a general one
-    #[arg(long, value_name = "NAME_OR_ID")]
+    #[arg(short, long, value_name = "NAME_OR_ID")]
     connection: Option<String>,
     /// Print the answer as the server's JSON and nothing else
     #[arg(long)]
@@ -26,6 +26,9 @@ pub struct Args {
     /// Save the answer's chart as a picture
     #[arg(long, value_name = "FILE.png|.svg", value_parser = parse_chart_file)]
     chart: Option<ChartFile>,
+    /// Print the stages that the question went through
+    #[arg(long)]
+    verbose: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -37,16 +40,35 @@ struct ChartFile {
     format: ChartFormat,
 }
 
+impl ChartFile {
+    /// Refuses a folder that is not there before a question is asked for it.
+    fn has_folder(&self) -> anyhow::Result<()> {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                bail!("the chart can't be written to {}: there is no folder {}", self.path.display(), folder.display())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Asks, shows the answer, and saves the chart if one was asked for.
 ///
 /// # Errors
 /// Those of the client, of the screen and of the chart's file. A question that ends without an answer is none: the exit code tells.
 pub async fn run(args: &Args, screen: &mut Screen) -> anyhow::Result<Exit> {
+    args.chart.as_ref().map_or(Ok(()), ChartFile::has_folder)?;
     let client = Client::new(&args.server)?;
     let connection_id = match &args.connection {
-        Some(named) => Some(connections::find(&client, named).await.context("the connection can't be found")?),
+        Some(named) => match connections::find(&client, named).await {
+            Err(error @ ClientError::Misuse(_)) => return Err(error).context("the connection can't be found"),
+            found => Some(found?),
+        },
         None => None,
     };
+    if args.verbose {
+        screen.list_stages();
+    }
     if args.json {
         screen.hide_progress();
     }
@@ -89,6 +111,13 @@ fn parse_chart_file(text: &str) -> Result<ChartFile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chart_needs_a_folder_that_exists() {
+        let refused = |path: &str| ChartFile { path: PathBuf::from(path), format: ChartFormat::Png }.has_folder().is_err();
+        assert!(refused("no-such-folder/chart.png"));
+        assert!(!refused("chart.png") && !refused("./chart.png"));
+    }
 
     #[test]
     fn the_name_of_the_chart_tells_its_format() {

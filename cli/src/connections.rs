@@ -29,8 +29,8 @@ pub async fn run(server: &Server, screen: &mut Screen) -> anyhow::Result<Exit> {
     let with_errors = connections.iter().any(|connection| error_text(connection).is_some());
     let columns = if with_errors { &columns[..] } else { &columns[..4] };
     let rows: Vec<Row> = connections.iter().map(row).collect();
-    // A list is asked for whole.
-    for line in table::render_rows(columns, &rows, rows.len(), rows.len() as u64, screen.width()) {
+    // A list is asked for whole, and its names and ids are there to be copied.
+    for line in table::render_whole(columns, &rows, &[0, 3], screen.width()) {
         screen.line(&line)?;
     }
     Ok(Exit::Answered)

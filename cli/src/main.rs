@@ -81,12 +81,23 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
 /// Tells what went wrong, why, and what to do, on stderr. Nothing can be done if that is closed too.
 fn report(error: &anyhow::Error) {
     let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "error: {}", printable(&error.to_string()));
-    for cause in error.chain().skip(1) {
+    // What was being done when nobody answered, or the key was refused, is no part of the trouble.
+    let first = error.chain().position(|cause| cause.downcast_ref::<ClientError>().is_some_and(speaks_for_itself)).unwrap_or(0);
+    let mut causes = error.chain().skip(first);
+    let _ = writeln!(stderr, "error: {}", printable(&causes.next().map(|cause| cause.to_string()).unwrap_or_default()));
+    for cause in causes {
         let _ = writeln!(stderr, "  because: {}", printable(&cause.to_string()));
     }
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>()).and_then(ClientError::hint) {
         let _ = writeln!(stderr, "  hint: {}", printable(hint));
+    }
+}
+
+fn speaks_for_itself(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } => true,
+        ClientError::Problem(problem) => matches!(problem.status, 401 | 403),
+        ClientError::Unreadable { .. } | ClientError::Misuse(_) => false,
     }
 }
 
@@ -120,6 +131,7 @@ mod tests {
         assert_eq!(code(&["datagenie", "ask", "q", "--url", "ftp://somewhere"]), Some(2));
         assert_eq!(code(&["datagenie", "ask", "q", "--chart", "chart.jpeg"]), Some(2));
         assert_eq!(code(&["datagenie", "ask", "q", "--chart", "chart.PNG"]), None);
+        assert_eq!(code(&["datagenie", "ask", "q", "-c", "shop", "--verbose"]), None);
         assert_eq!(code(&["datagenie", "tour", "--out", "charts"]), Some(2));
     }
 

@@ -30,6 +30,7 @@ pub struct Screen {
     live: bool,
     colour: bool,
     quiet: bool,
+    lists_stages: bool,
     width: usize,
     frame: usize,
     drawn: bool,
@@ -46,12 +47,31 @@ impl Screen {
 
     fn new(out: Box<dyn Write>, live: bool, colour: bool, columns: Option<&str>) -> Self {
         let width = columns.and_then(|text| text.trim().parse::<usize>().ok()).map_or(DEFAULT_WIDTH, |columns| columns.clamp(40, 400));
-        Self { out, live, colour, quiet: false, width, frame: 0, drawn: false }
+        Self { out, live, colour, quiet: false, lists_stages: false, width, frame: 0, drawn: false }
     }
 
     /// Shows no progress from here on: what is printed is for a program.
     pub fn hide_progress(&mut self) {
         self.quiet = true;
+    }
+
+    /// Lists the stages of each question in a line from here on.
+    pub fn list_stages(&mut self) {
+        self.lists_stages = true;
+    }
+
+    /// The same where no live line shows them.
+    pub fn list_stages_unless_live(&mut self) {
+        self.lists_stages |= !self.live;
+    }
+
+    /// The stages that a question went through, in a line, where they are listed.
+    pub fn stages(&mut self, stages: &[&str]) -> io::Result<()> {
+        if !self.lists_stages || self.quiet || stages.is_empty() {
+            return Ok(());
+        }
+        let text = self.paint(Style::Dim, &format!("stages: {}", stages.join(" → ")));
+        self.line(&format!("  {text}"))
     }
 
     /// Terminal columns of a line.
@@ -79,17 +99,6 @@ impl Screen {
             Style::Cyan => 36,
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    }
-
-    /// Says that another stage has begun: on a terminal the live line changes, elsewhere a line is printed.
-    pub fn stage(&mut self, stage: &str, elapsed: Duration) -> io::Result<()> {
-        if self.live {
-            return self.tick(stage, elapsed);
-        }
-        if self.quiet {
-            return Ok(());
-        }
-        self.line(&format!("  {}", progress(stage, elapsed)))
     }
 
     /// Moves the live line on; does nothing where there is none.
@@ -149,7 +158,9 @@ mod tests {
     #[test]
     fn a_terminal_gets_one_live_line_that_goes_away() {
         let text = drawn(true, false, |screen| {
-            screen.stage("drafting", Duration::from_millis(420))?;
+            screen.list_stages_unless_live();
+            screen.tick("drafting", Duration::from_millis(420))?;
+            screen.stages(&["drafting"])?;
             screen.line("done")
         });
         assert_eq!(text, "\r\u{1b}[2K⠙ drafting… 0.4 s\r\u{1b}[2Kdone\n");
@@ -158,12 +169,14 @@ mod tests {
     #[test]
     fn a_file_gets_plain_lines_and_no_ticks() {
         let text = drawn(false, false, |screen| {
-            screen.stage("drafting", Duration::from_millis(1260))?;
+            screen.stages(&["linking"])?;
+            screen.list_stages_unless_live();
+            screen.stages(&["linking", "drafting"])?;
             screen.tick("drafting", Duration::from_millis(1300))?;
             let painted = screen.paint(Style::Green, "done");
             screen.line(&painted)
         });
-        assert_eq!(text, "  drafting… 1.3 s\ndone\n");
+        assert_eq!(text, "  stages: linking → drafting\ndone\n");
     }
 
     #[test]
@@ -171,7 +184,8 @@ mod tests {
         for live in [true, false] {
             let text = drawn(live, false, |screen| {
                 screen.hide_progress();
-                screen.stage("drafting", Duration::ZERO)?;
+                screen.list_stages();
+                screen.stages(&["drafting"])?;
                 screen.tick("drafting", Duration::ZERO)?;
                 screen.line("{}")
             });

@@ -9,8 +9,8 @@ use crate::{
     text::{grouped, printable},
 };
 
-/// The stages in their order, for the times.
-const STAGES: [&str; 7] = ["linking", "drafting", "checking", "executing", "repairing", "charting", "summarising"];
+/// The stages in their order.
+pub const STAGES: [&str; 7] = ["linking", "drafting", "checking", "executing", "repairing", "charting", "summarising"];
 
 /// Shows a question that has ended; `wall` is the time from submission to its end.
 pub fn answer(screen: &mut Screen, question: &Question, wall: Duration) -> io::Result<()> {
@@ -77,8 +77,9 @@ fn failure(screen: &mut Screen, question: &Question) -> io::Result<()> {
 
 /// `0.42 s (drafting 3 ms, executing 12 ms) · postgresql · offline planner: no model key configured`
 fn time_line(question: &Question, wall: Duration) -> String {
-    let stages: Vec<String> =
-        STAGES.iter().filter_map(|stage| question.timings_ms.get(*stage)?.as_f64().map(|ms| format!("{stage} {ms:.0} ms"))).collect();
+    // What took less than a millisecond is no news.
+    let time = |stage: &&str| question.timings_ms.get(*stage)?.as_f64().filter(|ms| *ms >= 1.0);
+    let stages: Vec<String> = STAGES.iter().filter_map(|stage| time(stage).map(|ms| format!("{stage} {ms:.0} ms"))).collect();
     let mut parts = vec![format!("{:.2} s", wall.as_secs_f64())];
     if !stages.is_empty() {
         parts[0].push_str(&format!(" ({})", stages.join(", ")));
@@ -110,7 +111,7 @@ mod tests {
     fn the_time_line_tells_the_stages_in_their_order_and_who_answered() {
         let question = Question::from_value(json!({
             "id": "0193a1f0-0000-7000-8000-000000000000", "status": "success", "dialect": "sqlite", "cached": true,
-            "timings_ms": {"executing": 12.4, "drafting": 3, "total": 17, "linking": "?"},
+            "timings_ms": {"executing": 12.4, "drafting": 3, "total": 17, "linking": "?", "checking": 0, "charting": 0.9},
             "provenance": {"model": "offline-planner", "tables": [], "attempts": []},
         }))
         .expect("a question");

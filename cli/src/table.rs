@@ -29,17 +29,31 @@ enum Style {
 /// The lines of a table of at most `columns_wide` terminal columns, with a dozen rows at most. `total` is the number of rows
 /// of the whole result.
 pub fn render(columns: &[Column], rows: &[Row], total: u64, columns_wide: usize) -> Vec<String> {
-    render_rows(columns, rows, MAX_ROWS, total, columns_wide)
+    draw(columns, rows, total, &Limits { rows: MAX_ROWS, width: columns_wide, whole: &[] })
 }
 
-/// The same with `most` rows at most.
-pub fn render_rows(columns: &[Column], rows: &[Row], most: usize, total: u64, columns_wide: usize) -> Vec<String> {
+/// The same with all rows, and with the columns of these places as wide as they need to be: names and ids to be copied. They may make
+/// the table wider than the screen.
+pub fn render_whole(columns: &[Column], rows: &[Row], whole: &[usize], columns_wide: usize) -> Vec<String> {
+    draw(columns, rows, rows.len() as u64, &Limits { rows: rows.len(), width: columns_wide, whole })
+}
+
+/// How much of a table is shown.
+struct Limits<'a> {
+    rows: usize,
+    /// Terminal columns.
+    width: usize,
+    /// Columns that are never cut.
+    whole: &'a [usize],
+}
+
+fn draw(columns: &[Column], rows: &[Row], total: u64, limits: &Limits<'_>) -> Vec<String> {
     if columns.is_empty() {
         return Vec::new();
     }
     let styles: Vec<Style> = columns.iter().enumerate().map(|(at, column)| style(column, rows, at)).collect();
     let names: Vec<String> = columns.iter().map(|column| printable(&column.name)).collect();
-    let shown = &rows[..rows.len().min(most)];
+    let shown = &rows[..rows.len().min(limits.rows)];
     let cells: Vec<Vec<String>> = shown
         .iter()
         .map(|row| styles.iter().enumerate().map(|(at, style)| cell(row.get(at).unwrap_or(&Value::Null), *style)).collect())
@@ -47,9 +61,12 @@ pub fn render_rows(columns: &[Column], rows: &[Row], most: usize, total: u64, co
     let mut widths: Vec<usize> = names
         .iter()
         .enumerate()
-        .map(|(at, name)| cells.iter().map(|row| width(&row[at])).fold(width(name), usize::max).clamp(1, MAX_CELL))
+        .map(|(at, name)| {
+            let most = if limits.whole.contains(&at) { usize::MAX } else { MAX_CELL };
+            cells.iter().map(|row| width(&row[at])).fold(width(name), usize::max).clamp(1, most)
+        })
         .collect();
-    fit(&mut widths, &styles, columns_wide);
+    fit(&mut widths, &styles, limits);
 
     let line = |texts: &[String]| {
         let parts: Vec<String> = widths
@@ -75,16 +92,18 @@ pub fn render_rows(columns: &[Column], rows: &[Row], most: usize, total: u64, co
 }
 
 /// Narrows the widest columns, text before numbers, then leaves out the last ones, until the rest fits.
-fn fit(widths: &mut Vec<usize>, styles: &[Style], limit: usize) {
+fn fit(widths: &mut Vec<usize>, styles: &[Style], limits: &Limits<'_>) {
     let needed = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-    while needed(widths) > limit {
+    // What stands before a column that must be there stays too.
+    let kept = limits.whole.iter().max().map_or(1, |last| last + 1);
+    while needed(widths) > limits.width {
         let widest = (0..widths.len())
-            .filter(|at| widths[*at] > MIN_CELL)
+            .filter(|at| widths[*at] > MIN_CELL && !limits.whole.contains(at))
             // A cut number misleads, so numbers are cut only when no text can be.
             .max_by_key(|at| (styles[*at] == Style::Text, widths[*at]));
         match widest {
             Some(at) => widths[at] -= 1,
-            None if widths.len() > 1 => widths.truncate(widths.len() - 1),
+            None if widths.len() > kept => widths.truncate(widths.len() - 1),
             None => return,
         }
     }
@@ -196,6 +215,18 @@ mod tests {
         }
         let narrow = render(&columns, std::slice::from_ref(&row), 1, 30);
         assert_eq!(narrow.last().map(String::as_str), Some("… 5 more columns: 열4, 열5, 열6, 열7, 열8"));
+    }
+
+    #[test]
+    fn columns_to_be_copied_are_never_cut() {
+        let columns = [column("name", "text"), column("state", "text"), column("id", "text"), column("error", "text")];
+        let long = "a-rather-long-name-of-a-connection-that-somebody-gave-it";
+        let id = "0193a1f0-0000-7000-8000-000000000000";
+        let all = rows(json!([[long, "ready", id, "the database does not answer: connection refused"]]));
+        let lines = render_whole(&columns, &all, &[0, 2], 60);
+        assert!(lines[2].contains(long) && lines[2].contains(id) && !lines[2].contains("refused"), "{lines:#?}");
+        let wide = render_whole(&columns, &all, &[0, 2], 130);
+        assert!(wide[2].contains(id) && wide[2].ends_with('…') && width(&wide[2]) <= 130, "{wide:#?}");
     }
 
     #[test]

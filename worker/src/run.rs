@@ -237,7 +237,8 @@ async fn end(context: &Context, outcome: &Outcome) -> &'static str {
     let mut written = insist(context, || finish::finish(pool, lease, stage, outcome)).await;
     if written.is_none() && !context.hold.is_lost() {
         // The database will not take what was found, whoever brings it: said at once, not after two more attempts at the same.
-        let failure = Failure::new(FailureCode::Internal, "the answer could not be stored").hint("an administrator finds the reason in the worker's log");
+        let failure = Failure::new(FailureCode::Internal, "the answer could not be stored")
+            .hint("an administrator finds the reason in the worker's log");
         let failed = Outcome::Failed { failure, dead: true, ending: None };
         written = insist(context, || finish::finish(pool, lease, stage, &failed)).await;
     }

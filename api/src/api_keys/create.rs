@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use datagenie_common::{
     crypto::tokens,
-    ids::ConnectionId,
+    ids::{ApiKeyId, ConnectionId},
     store::{
         api_keys::{self, NewKey},
         audit::{self, Entry},
@@ -17,13 +17,14 @@ use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
-use super::ApiKeyView;
+use super::{ApiKeyView, find};
 use crate::{
-    access::{Caller, Scope},
+    access::{Caller, Scope, Via},
     app::App,
     error::{ApiError, Code, Result},
     extract::Json,
     frame::Framed,
+    idempotency,
 };
 
 /// The route.
@@ -39,25 +40,28 @@ struct NewApiKey {
     name: String,
     /// At least one of `read`, `ask`, `manage`, `admin`.
     scopes: Vec<String>,
-    /// The connections it may use; not given: all of its owner's.
+    /// The connections it may use; not given: all of its owner's, or those of the key that makes it.
     connections: Option<Vec<Uuid>>,
-    /// When it ends; not given: never.
+    /// When it ends; not given: never, or with the key that makes it. It never outlives that.
     expires_at: Option<DateTime<Utc>>,
 }
 
 /// The new key.
 #[derive(Serialize, utoipa::ToSchema)]
 struct CreatedApiKey {
-    /// To be sent as `Authorization: Bearer …`; shown here only.
-    key: String,
+    /// To be sent as `Authorization: Bearer …`; shown here only, and only once: null where the same `Idempotency-Key` is sent again. Who
+    /// has lost the first answer revokes the key and makes another.
+    key: Option<String>,
     #[serde(flatten)]
     view: ApiKeyView,
 }
 
-/// Makes an API key, shown once.
+/// Makes an API key, shown once. One that is made by a key can do no more than that: not with its scopes, not on other connections, and
+/// not for longer.
 #[utoipa::path(
     post, path = "/v1/api-keys", tag = "session", request_body = NewApiKey,
-    responses((status = 201, description = "The key; it is not shown again", body = CreatedApiKey))
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same API key, as it now is, without its secret")),
+    responses((status = 201, description = "The key; it is not shown again", body = CreatedApiKey), (status = 404, description = "There is no such connection, or it is not yours; or what this Idempotency-Key made has been revoked", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_api_key(
     State(app): State<App>,
@@ -65,7 +69,49 @@ async fn create_api_key(
     caller: Caller,
     body: Json<NewApiKey>,
 ) -> Result<(StatusCode, axum::Json<CreatedApiKey>)> {
-    let new = body.value;
+    let (new, key) = (body.value, body.idempotency);
+    if let Some(earlier) = idempotency::find(&app, &caller, &key).await? {
+        return as_it_is(&app, &caller, ApiKeyId(earlier)).await;
+    }
+    check(&app, &caller, &new).await?;
+    let expires_at = end_of(&app, &caller, new.expires_at).await?;
+    let minted = tokens::mint_api_key();
+    let mut tx = app.pool.begin().await?;
+    if let Some(earlier) = idempotency::take(&mut tx, &caller, &key, Uuid::nil()).await? {
+        tx.rollback().await?;
+        return as_it_is(&app, &caller, ApiKeyId(earlier)).await;
+    }
+    let row = NewKey {
+        name: new.name.trim(),
+        prefix: &minted.prefix,
+        key_hash: &minted.hash,
+        scopes: &new.scopes,
+        connections: new.connections.or_else(|| caller.limited_to()),
+        expires_at,
+    };
+    let stored = api_keys::insert(&mut tx, caller.user_id, row).await?;
+    idempotency::made(&mut tx, &caller, &key, stored.id.0).await?;
+    let entry = Entry {
+        user_id: Some(caller.user_id),
+        action: "api_key.created",
+        resource_type: "api_key",
+        resource_id: Some(stored.id.to_string()),
+        success: true,
+        details: json!({ "name": stored.name, "scopes": stored.scopes }),
+    };
+    audit::insert(&mut tx, &framed.origin, entry).await?;
+    tx.commit().await?;
+    let reply = CreatedApiKey { key: Some(minted.key.expose_secret().to_owned()), view: stored.into() };
+    Ok((StatusCode::CREATED, axum::Json(reply)))
+}
+
+/// The key as it is, without its secret: that is not known any more.
+async fn as_it_is(app: &App, caller: &Caller, id: ApiKeyId) -> Result<(StatusCode, axum::Json<CreatedApiKey>)> {
+    let stored = find(app, caller.user_id, id).await?.ok_or_else(|| ApiError::not_found("API key"))?;
+    Ok((StatusCode::CREATED, axum::Json(CreatedApiKey { key: None, view: stored.into() })))
+}
+
+async fn check(app: &App, caller: &Caller, new: &NewApiKey) -> Result<()> {
     if !(1..=100).contains(&new.name.trim().chars().count()) {
         return Err(ApiError::field("name", "must have 1 to 100 characters"));
     }
@@ -89,27 +135,17 @@ async fn create_api_key(
             return Err(ApiError::not_found("connection"));
         }
     }
-    let minted = tokens::mint_api_key();
-    let mut tx = app.pool.begin().await?;
-    let key = NewKey {
-        name: new.name.trim(),
-        prefix: &minted.prefix,
-        key_hash: &minted.hash,
-        scopes: &new.scopes,
-        connections: new.connections,
-        expires_at: new.expires_at,
-    };
-    let stored = api_keys::insert(&mut tx, caller.user_id, key).await?;
-    let entry = Entry {
-        user_id: Some(caller.user_id),
-        action: "api_key.created",
-        resource_type: "api_key",
-        resource_id: Some(stored.id.to_string()),
-        success: true,
-        details: json!({ "name": stored.name, "scopes": stored.scopes }),
-    };
-    audit::insert(&mut tx, &framed.origin, entry).await?;
-    tx.commit().await?;
-    let reply = CreatedApiKey { key: minted.key.expose_secret().to_owned(), view: stored.into() };
-    Ok((StatusCode::CREATED, axum::Json(reply)))
+    Ok(())
+}
+
+/// When the new key ends: when it is asked to, and never after the key that makes it.
+async fn end_of(app: &App, caller: &Caller, wanted: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
+    let Via::ApiKey { id, .. } = &caller.via else { return Ok(wanted) };
+    // Revoked since this request came in.
+    let gone = || ApiError::new(Code::Unauthenticated, "the token is not valid, or no longer");
+    let last = find(app, caller.user_id, *id).await?.ok_or_else(gone)?.expires_at;
+    match (wanted, last) {
+        (Some(wanted), Some(last)) => Ok(Some(wanted.min(last))),
+        (wanted, last) => Ok(wanted.or(last)),
+    }
 }

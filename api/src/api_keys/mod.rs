@@ -5,9 +5,14 @@ pub mod list;
 pub mod revoke;
 
 use chrono::{DateTime, Utc};
-use datagenie_common::store::api_keys::ApiKey;
+use datagenie_common::{
+    ids::{ApiKeyId, UserId},
+    store::api_keys::{self, ApiKey},
+};
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::{app::App, error::Result};
 
 /// A key as shown: never the key itself.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -43,4 +48,11 @@ impl From<ApiKey> for ApiKeyView {
             created_at: key.created_at,
         }
     }
+}
+
+/// A key of this user that is not revoked: where the list is as short as one and begins with it, it is the one.
+async fn find(app: &App, owner: UserId, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let next = ApiKeyId(Uuid::from_u128(id.0.as_u128().saturating_add(1)));
+    let found = api_keys::list(&app.pool, owner, Some(next), 1).await?;
+    Ok(found.into_iter().find(|key| key.id == id))
 }

@@ -12,7 +12,6 @@ use datagenie_common::{
     store::{
         audit::{self, Entry},
         connections::{self, NewConnection},
-        idempotency::{self, Earlier},
         ledger::intake,
     },
 };
@@ -27,6 +26,7 @@ use crate::{
     error::{ApiError, Code, Result},
     extract::Json,
     frame::Framed,
+    idempotency,
 };
 
 /// The route.
@@ -64,7 +64,7 @@ struct NewConnectionRequest {
 #[utoipa::path(
     post, path = "/v1/connections", tag = "connections", request_body = NewConnectionRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same connection")),
-    responses((status = 201, description = "Registered, being looked at", body = ConnectionView))
+    responses((status = 201, description = "Registered, being looked at", body = ConnectionView), (status = 404, description = "What this Idempotency-Key registered has been removed", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_connection(State(app): State<App>, framed: Framed, caller: Caller, body: Json<NewConnectionRequest>) -> Result<Response> {
     let new = body.value;
@@ -81,18 +81,10 @@ async fn create_connection(State(app): State<App>, framed: Framed, caller: Calle
     let config = seal(&app.keyring, id, &read_config(new.db_type, new.config)?)?;
 
     let mut tx = app.pool.begin().await?;
-    if let Some(key) = &body.idempotency.0 {
-        match idempotency::take(&mut tx, caller.user_id, key, id.0).await? {
-            Some(Earlier::Same(earlier)) => {
-                tx.rollback().await?;
-                let earlier = connections::find(&app.pool, caller.viewer(), ConnectionId(earlier)).await?;
-                return created(earlier.ok_or_else(|| ApiError::not_found("connection"))?.into());
-            }
-            Some(Earlier::Different) => {
-                return Err(ApiError::new(Code::IdempotencyKeyReused, "use a new Idempotency-Key for another request"));
-            }
-            None => {}
-        }
+    if let Some(earlier) = idempotency::take(&mut tx, &caller, &body.idempotency, id.0).await? {
+        tx.rollback().await?;
+        let earlier = connections::find(&app.pool, caller.viewer(), ConnectionId(earlier)).await?;
+        return created(earlier.ok_or_else(|| ApiError::not_found("connection"))?.into());
     }
     let row = NewConnection {
         id,

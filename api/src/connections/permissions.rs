@@ -79,6 +79,9 @@ async fn put_permission(
             return Err(ApiError::field(field, format!("must hold at most {MOST_NAMES} names, none of them empty")));
         }
     }
+    if !caller.may_use(id) {
+        return Err(ApiError::not_found("connection"));
+    }
     let permission = Permission {
         can_query: body.can_query,
         allowed_schemas: body.allowed_schemas.clone(),
@@ -117,8 +120,10 @@ async fn put_permission(
     params(("id" = uuid::Uuid, Path, description = "The connection"), ("user_id" = uuid::Uuid, Path, description = "The user")),
     responses((status = 200, description = "The permission", body = PermissionBody))
 )]
-async fn get_permission(State(app): State<App>, Ids(id, user_id): Ids) -> Result<axum::Json<PermissionBody>> {
-    let found = permissions::find(&app.pool, UserId(user_id), ConnectionId(id)).await?.ok_or_else(|| ApiError::not_found("permission"))?;
+async fn get_permission(State(app): State<App>, caller: Caller, Ids(id, user_id): Ids) -> Result<axum::Json<PermissionBody>> {
+    let (id, user_id) = (ConnectionId(id), UserId(user_id));
+    let found = if caller.may_use(id) { permissions::find(&app.pool, user_id, id).await? } else { None };
+    let found = found.ok_or_else(|| ApiError::not_found("permission"))?;
     Ok(axum::Json(PermissionBody {
         can_query: found.can_query,
         allowed_schemas: found.allowed_schemas,
@@ -137,7 +142,7 @@ async fn get_permission(State(app): State<App>, Ids(id, user_id): Ids) -> Result
 async fn delete_permission(State(app): State<App>, framed: Framed, caller: Caller, Ids(id, user_id): Ids) -> Result<StatusCode> {
     let (id, user_id) = (ConnectionId(id), UserId(user_id));
     let mut tx = app.pool.begin().await?;
-    if !permissions::delete(&mut tx, user_id, id).await? {
+    if !caller.may_use(id) || !permissions::delete(&mut tx, user_id, id).await? {
         return Err(ApiError::not_found("permission"));
     }
     let details = json!({ "user_id": user_id });

@@ -7,7 +7,7 @@ use axum::{
 };
 use datagenie_common::store::idempotency::IdempotencyKey;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, error::Category};
+use serde_json::{Map, Value, error::Category};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, Code, Result};
@@ -30,22 +30,50 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         check_type(request.headers())?;
         let key = key(request.headers())?;
-        let mut hash = Sha256::new();
-        hash.update(request.method().as_str());
-        hash.update([0]);
-        hash.update(request.uri().path());
-        hash.update([0]);
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
-            }
-            _ => ApiError::new(Code::InvalidJson, "the body could not be read to its end"),
-        })?;
+        let mut hash = hash_of_head(&request);
+        let bytes = read(request, state).await?;
         hash.update(&bytes);
         let value = parse(&bytes)?;
         let idempotency = Idempotency(key.map(|key| IdempotencyKey { key, request_hash: hash.finalize().to_vec() }));
         Ok(Self { value, idempotency })
     }
+}
+
+/// For a POST that takes nothing: no body, or `{}`. What is sent is never ignored.
+pub struct NoBody(pub Idempotency);
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let key = key(request.headers())?;
+        let hash = hash_of_head(&request);
+        let bytes = read(request, state).await?;
+        let is_empty =
+            bytes.trim_ascii().is_empty() || serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok_and(|map| map.is_empty());
+        if !is_empty {
+            return Err(ApiError::new(Code::InvalidRequest, "this call takes no body; send none, or {}"));
+        }
+        Ok(Self(Idempotency(key.map(|key| IdempotencyKey { key, request_hash: hash.finalize().to_vec() }))))
+    }
+}
+
+fn hash_of_head(request: &Request) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update(request.method().as_str());
+    hash.update([0]);
+    hash.update(request.uri().path());
+    hash.update([0]);
+    hash
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
+        }
+        _ => ApiError::new(Code::InvalidJson, "the body could not be read to its end"),
+    })
 }
 
 fn check_type(headers: &HeaderMap) -> Result<()> {

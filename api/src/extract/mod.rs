@@ -12,7 +12,7 @@ use axum::{
 use uuid::Uuid;
 
 pub use self::{
-    body::{Idempotency, Json},
+    body::{Idempotency, Json, NoBody},
     conditional::{etagged, is_unchanged},
     pages::{Page, PageQuery, Query},
     prefer::Wait,

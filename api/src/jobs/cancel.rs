@@ -15,12 +15,12 @@ use datagenie_common::{
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::JobView;
+use super::{JobView, as_it_is, owned};
 use crate::{
     access::Caller,
     app::App,
     error::{ApiError, Code, Result},
-    extract::{Id, etagged},
+    extract::{Id, Wait},
     frame::Framed,
 };
 
@@ -35,10 +35,10 @@ pub fn route() -> UtoipaMethodRouter<App> {
     responses((status = 200, description = "Cancelled", body = JobView), (status = 202, description = "Being stopped", body = JobView), (status = 409, description = "It has already ended", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn cancel_job(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    owned(&app, &caller, JobId(id)).await?;
     let owner = (!caller.is_admin()).then_some(caller.user_id);
-    let status = stop(&app, &framed, &caller, owner, JobId(id), "job", id).await?;
-    let job = view::find(&app.pool, owner, JobId(id)).await?.ok_or_else(|| ApiError::not_found("job"))?;
-    etagged(status, &headers, &JobView::from(job))
+    stop(&app, &framed, &caller, owner, JobId(id), "job", id).await?;
+    as_it_is(&app, &caller, JobId(id), Wait::default(), &headers).await
 }
 
 /// Stops a job, and says whether it is over (200) or being stopped (202).

@@ -5,15 +5,19 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use datagenie_common::{ids::JobId, store::ledger::view};
+use datagenie_common::{
+    ids::JobId,
+    store::ledger::view::{self, JobView as StoredJob},
+};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{AttemptView, JobView};
+use super::{AttemptView, JobView, accepted};
 use crate::{
     access::Caller,
     app::App,
     error::{ApiError, Result},
-    extract::{Id, etagged},
+    extract::{Id, Wait, etagged},
+    live::wait::until_job_ended,
 };
 
 /// The route.
@@ -21,16 +25,56 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(get_job)
 }
 
-/// A job, with its attempts. Admins see everybody's.
-#[utoipa::path(
-    get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = uuid::Uuid, Path, description = "The job")),
-    responses((status = 200, description = "The job", body = JobView), (status = 304, description = "As the caller has it"))
-)]
-async fn get_job(State(app): State<App>, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+/// A job that the caller may see: his own, an admin anybody's; on a connection that his key may use, or on none.
+///
+/// # Errors
+/// 404, and what the store says.
+pub async fn owned(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
     let owner = (!caller.is_admin()).then_some(caller.user_id);
-    let job = view::find(&app.pool, owner, JobId(id)).await?.ok_or_else(|| ApiError::not_found("job"))?;
-    let attempts = view::attempts(&app.pool, JobId(id)).await?;
+    let found = view::find(&app.pool, owner, id).await?;
+    found.filter(|job| caller.may_see(job.connection_id)).ok_or_else(|| ApiError::not_found("job"))
+}
+
+/// A job as it is after the time that the caller is ready to wait, with its attempts: 200 if it has ended, else 202.
+///
+/// # Errors
+/// As [`owned`].
+pub async fn as_it_is(app: &App, caller: &Caller, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Response> {
+    let job = after(app, caller, id, wait).await?;
+    if job.finished_at.is_none() { accepted(&job, headers) } else { etagged(StatusCode::OK, headers, &job) }
+}
+
+/// A job just made: 202, or 200 if it has ended in the time that the caller is ready to wait.
+///
+/// # Errors
+/// As [`owned`].
+pub async fn just_made(app: &App, caller: &Caller, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Response> {
+    if wait.0.is_zero() {
+        return accepted(&after(app, caller, id, wait).await?, headers);
+    }
+    as_it_is(app, caller, id, wait, headers).await
+}
+
+async fn after(app: &App, caller: &Caller, id: JobId, wait: Wait) -> Result<JobView> {
+    let mut job = owned(app, caller, id).await?;
+    if job.finished_at.is_none() && !wait.0.is_zero() {
+        until_job_ended(app, id, job.subject_id, wait).await?;
+        job = owned(app, caller, id).await?;
+    }
+    let attempts = view::attempts(&app.pool, id).await?;
     let mut shown = JobView::from(job);
     shown.attempts = Some(attempts.into_iter().map(AttemptView::from).collect());
-    etagged(StatusCode::OK, &headers, &shown)
+    Ok(shown)
+}
+
+/// A job, with its attempts. Admins see everybody's.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs",
+    params(("id" = uuid::Uuid, Path, description = "The job"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),
+    responses((status = 200, description = "The job, as it is", body = JobView), (status = 202, description = "Still under way after the time you were ready to wait", body = JobView), (status = 304, description = "As the caller has it"))
+)]
+async fn get_job(State(app): State<App>, caller: Caller, Id(id): Id, wait: Wait, headers: HeaderMap) -> Result<Response> {
+    let job = after(&app, &caller, JobId(id), wait).await?;
+    // 202 is the answer to a wait that was not long enough; a plain look at a job is a look at a resource that is there.
+    if job.finished_at.is_none() && !wait.0.is_zero() { accepted(&job, &headers) } else { etagged(StatusCode::OK, &headers, &job) }
 }

@@ -35,12 +35,12 @@ struct ListQuery {
     cursor: Option<String>,
 }
 
-/// The caller's jobs, newest first.
+/// The caller's jobs, newest first; by a key that is limited to some connections, those on these and on none.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(ListQuery), responses((status = 200, description = "A page of jobs", body = Page<JobView>)))]
 async fn list_jobs(State(app): State<App>, caller: Caller, Query(query): Query<ListQuery>) -> Result<axum::Json<Page<JobView>>> {
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
     let before = page.before()?.map(JobId);
-    let found = view::list(&app.pool, caller.user_id, query.kind, query.state, before, limit + 1).await?;
+    let found = view::list(&app.pool, caller.user_id, query.kind, query.state, caller.limited_to().as_deref(), before, limit + 1).await?;
     Ok(axum::Json(Page::of(found, limit, |job| job.id, JobView::from)))
 }

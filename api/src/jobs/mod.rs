@@ -6,8 +6,8 @@ pub mod list;
 pub mod retry;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use datagenie_common::store::ledger::view::{AttemptView as StoredAttempt, JobView as StoredJob};
@@ -15,7 +15,12 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error::{ApiError, Result};
+pub use self::get::{as_it_is, just_made, owned};
+use crate::{
+    error::{ApiError, Result},
+    extract::etagged,
+    questions::QueueView,
+};
 
 /// A job as shown.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -33,6 +38,8 @@ pub struct JobView {
     /// `{done, total, unit}`, where it can be known.
     #[schema(value_type = Option<Object>)]
     pub progress: Option<Value>,
+    /// While it waits; not in lists.
+    pub queue: Option<QueueView>,
     /// The connection that it works on.
     pub connection_id: Option<Uuid>,
     /// What it is about: a question or a connection.
@@ -106,6 +113,7 @@ impl From<StoredJob> for JobView {
             state: j.state,
             stage: j.stage,
             progress: j.progress,
+            queue: QueueView::of(j.queue_position, j.queue_head_ms),
             connection_id: j.connection_id,
             subject_id: j.subject_id,
             attempt: j.attempt,
@@ -123,12 +131,14 @@ impl From<StoredJob> for JobView {
     }
 }
 
-/// `202 Accepted`, with where to look.
+/// `202 Accepted`, with where and when to look.
 ///
 /// # Errors
 /// Never in practice: an id is a valid header.
-pub fn accepted(job: StoredJob) -> Result<Response> {
+pub fn accepted(job: &JobView, headers: &HeaderMap) -> Result<Response> {
+    let mut response = etagged(StatusCode::ACCEPTED, headers, job)?;
     let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)).map_err(|error| ApiError::internal(&error))?;
-    let headers = [(header::LOCATION, location), (header::RETRY_AFTER, HeaderValue::from_static("1"))];
-    Ok((StatusCode::ACCEPTED, headers, axum::Json(JobView::from(job))).into_response())
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    Ok(response)
 }

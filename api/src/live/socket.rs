@@ -7,16 +7,16 @@ use axum::{
         State, WebSocketUpgrade,
         ws::{Message, Utf8Bytes, WebSocket},
     },
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, header},
     response::Response,
 };
 use datagenie_common::{
     events::{Event, Live, parse_sequence},
-    model::users::Role,
+    ids::ConnectionId,
     store::events::{self, Wanted},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::{Instant, timeout},
@@ -26,7 +26,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use crate::{
     access::{self, Caller, PROTOCOL_PREFIX},
     app::App,
-    error::{ApiError, Code, Result},
+    error::{ApiError, Result},
     extract::Query,
     live::wait::LOOK,
 };
@@ -55,7 +55,8 @@ struct SocketQuery {
 ///
 /// Each text message is a CloudEvents envelope. Durable (terminal) events have a `sequence` and none is skipped; progress events have
 /// none and may be lost. A browser that can set no header offers the subprotocol `bearer.TOKEN`. A slow reader is told
-/// `{"type":"events_lost"}` where progress was dropped; the socket ends within a second of its session's end.
+/// `{"type":"events_lost"}` where progress was dropped; the socket ends within a second of its session's end. A key that is limited to
+/// some connections gets the durable events of those and of what is asked of none, and no progress.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events", params(SocketQuery),
     responses((status = 101, description = "The socket is open"))
@@ -87,11 +88,16 @@ async fn event_socket(
     }))
 }
 
-async fn still_signed_in(app: &App, headers: &HeaderMap, role: Role) -> bool {
-    match access::identify(app, &Method::GET, headers).await {
-        Ok(caller) => caller.role == role,
-        // The database is away: not a reason to end a session.
-        Err(error) => error.code != Code::Unauthenticated,
+/// Whether this event is of what the caller's key may see. Events that do not say which connection they are about (`connection_id` is
+/// null where they are about none) are not for keys that are limited to some.
+fn may_see(caller: &Caller, event: &Event) -> bool {
+    if !caller.is_limited() {
+        return true;
+    }
+    match event.data.get("connection_id") {
+        Some(Value::Null) => true,
+        Some(Value::String(id)) => id.parse::<ConnectionId>().is_ok_and(|id| caller.may_use(id)),
+        _ => false,
     }
 }
 
@@ -120,7 +126,7 @@ impl Reader {
                     return;
                 }
             }
-            if self.until_woken().await.is_err() || !still_signed_in(&self.app, &self.headers, self.caller.role).await {
+            if self.until_woken().await.is_err() || !access::still_signed_in(&self.app, &self.headers, &self.caller).await {
                 let _ = timeout(Duration::from_secs(1), self.socket.send(Message::Close(None))).await;
                 return;
             }
@@ -143,7 +149,9 @@ impl Reader {
                 if let Some(point) = event.sequence.as_deref().and_then(parse_sequence) {
                     self.after = point;
                 }
-                self.send_event(&event).await?;
+                if may_see(&self.caller, &event) {
+                    self.send_event(&event).await?;
+                }
             }
             if last {
                 return Ok(());
@@ -158,6 +166,8 @@ impl Reader {
             tokio::select! {
                 live = self.messages.recv() => match live {
                     Ok(live) if live.user_id == self.caller.user_id || self.caller.is_admin() => match &live.progress {
+                        // Progress does not say which connection it is about.
+                        Some(_) if self.caller.is_limited() => {}
                         Some(event) => { let event = event.clone(); self.send_event(&event).await?; }
                         None => return Ok(()),
                     },

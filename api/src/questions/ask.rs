@@ -7,7 +7,7 @@ use datagenie_common::{
     model::{connections::ConnectionState, questions::QueryType},
     store::{
         ledger::{NewQuestion, Submitted},
-        permissions, questions,
+        permissions,
     },
 };
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     QuestionView,
+    get::owned,
     shown::{reply, show},
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     error::{ApiError, Code, Result},
     extract::{Json, Wait},
     frame::Framed,
+    idempotency,
     live::wait::until_ended,
 };
 
@@ -66,7 +68,7 @@ const LONGEST_SQL: usize = 64 * 1024;
 #[utoipa::path(
     post, path = "/v1/questions", tag = "questions", request_body = AskRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same question, as it now is"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request, at most 60 s")),
-    responses((status = 200, description = "Answered while you waited", body = QuestionView), (status = 202, description = "Taken in", body = QuestionView))
+    responses((status = 200, description = "Answered while you waited", body = QuestionView), (status = 202, description = "Taken in; or not ended after the time you were ready to wait", body = QuestionView), (status = 404, description = "There is no such connection, or it is not yours", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn ask_question(
     State(app): State<App>,
@@ -77,6 +79,10 @@ async fn ask_question(
     body: Json<AskRequest>,
 ) -> Result<Response> {
     let ask = body.value;
+    // What a key has made is shown whatever may have changed since: a connection that is gone, a permission taken away.
+    if let Some(earlier) = idempotency::find(&app, &caller, &body.idempotency).await? {
+        return as_it_is(&app, &caller, QuestionId(earlier), wait, &headers).await;
+    }
     check(&app, &ask)?;
     let question = new_question(&app, &framed, &caller, ask, body.idempotency.0).await?;
     let (id, ring) = (question.id, question.ring());
@@ -98,14 +104,20 @@ async fn ask_question(
             id
         }
         Submitted::Earlier(earlier) => earlier,
-        Submitted::KeyReused => return Err(ApiError::new(Code::IdempotencyKeyReused, "use a new Idempotency-Key for another request")),
+        Submitted::KeyReused => return Err(idempotency::reused()),
     };
-    if !wait.0.is_zero() {
-        until_ended(&app, id, wait).await?;
+    as_it_is(&app, &caller, id, wait, &headers).await
+}
+
+/// The question as it is after the time that the caller is ready to wait: 200 if it has ended, else 202.
+async fn as_it_is(app: &App, caller: &Caller, id: QuestionId, wait: Wait, headers: &HeaderMap) -> Result<Response> {
+    let mut question = owned(app, caller, id).await?;
+    if question.status == "pending" && !wait.0.is_zero() {
+        until_ended(app, id, wait).await?;
+        question = owned(app, caller, id).await?;
     }
-    let question = questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question"))?;
     let pending = question.status == "pending";
-    show(&app, question, pending, &headers).await
+    show(app, question, pending, headers).await
 }
 
 /// What can be said of a question by itself.
@@ -160,10 +172,11 @@ async fn new_question(
         check_connection(app, caller, connection_id).await?;
     }
     let follows = ask.follows.map(QuestionId);
-    if let Some(follows) = follows
-        && questions::previous(&app.pool, caller.user_id, follows).await?.is_none()
-    {
-        return Err(ApiError::field("follows", "there is no such question of yours"));
+    if let Some(follows) = follows {
+        owned(app, caller, follows).await.map_err(|error| match error.code {
+            Code::NotFound => ApiError::field("follows", "there is no such question of yours"),
+            _ => error,
+        })?;
     }
     let id = QuestionId::new();
     let question = ask.question.unwrap_or_default();

@@ -5,21 +5,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use datagenie_common::{
-    ids::{JobId, QuestionId},
-    store::questions,
-};
+use datagenie_common::ids::{JobId, QuestionId};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{QuestionView, shown::show};
-use crate::{
-    access::Caller,
-    app::App,
-    error::{ApiError, Result},
-    extract::Id,
-    frame::Framed,
-    jobs::cancel::stop,
-};
+use super::{QuestionView, get::owned, shown::show};
+use crate::{access::Caller, app::App, error::Result, extract::Id, frame::Framed, jobs::cancel::stop};
 
 /// The route.
 pub fn route() -> UtoipaMethodRouter<App> {
@@ -32,9 +22,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
     responses((status = 200, description = "Cancelled", body = QuestionView), (status = 202, description = "Being stopped", body = QuestionView), (status = 409, description = "It has already ended", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn cancel_question(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
-    let find =
-        || async { questions::find(&app.pool, Some(caller.user_id), QuestionId(id)).await?.ok_or_else(|| ApiError::not_found("question")) };
-    let job = JobId(find().await?.job_id);
+    let job = JobId(owned(&app, &caller, QuestionId(id)).await?.job_id);
     let status = stop(&app, &framed, &caller, Some(caller.user_id), job, "question", id).await?;
-    show(&app, find().await?, status == StatusCode::ACCEPTED, &headers).await
+    show(&app, owned(&app, &caller, QuestionId(id)).await?, status == StatusCode::ACCEPTED, &headers).await
 }

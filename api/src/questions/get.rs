@@ -1,7 +1,10 @@
 //! `GET /v1/questions/{id}`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use datagenie_common::{ids::QuestionId, store::questions};
+use datagenie_common::{
+    ids::QuestionId,
+    store::questions::{self, Question},
+};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use super::{QuestionView, shown::show};
@@ -18,6 +21,15 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(get_question)
 }
 
+/// A question of the caller, of a connection that his key may use or of none.
+///
+/// # Errors
+/// 404, and what the store says.
+pub async fn owned(app: &App, caller: &Caller, id: QuestionId) -> Result<Question> {
+    let found = questions::find(&app.pool, Some(caller.user_id), id).await?;
+    found.filter(|question| caller.may_see(question.connection_id)).ok_or_else(|| ApiError::not_found("question"))
+}
+
 /// A question of the caller, with its answer when that is there.
 #[utoipa::path(
     get, path = "/v1/questions/{id}", tag = "questions",
@@ -26,11 +38,10 @@ pub fn route() -> UtoipaMethodRouter<App> {
 )]
 async fn get_question(State(app): State<App>, caller: Caller, Id(id): Id, wait: Wait, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
-    let find = || async { questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question")) };
-    let mut question = find().await?;
+    let mut question = owned(&app, &caller, id).await?;
     if question.status == "pending" && !wait.0.is_zero() {
         until_ended(&app, id, wait).await?;
-        question = find().await?;
+        question = owned(&app, &caller, id).await?;
     }
     // 202 is the answer to a wait that was not long enough; a plain look at a question is a look at a resource that is there.
     let waited_in_vain = question.status == "pending" && !wait.0.is_zero();

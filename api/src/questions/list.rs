@@ -75,7 +75,7 @@ impl From<QuestionLine> for QuestionLineView {
     }
 }
 
-/// The caller's questions, newest first, without their answers.
+/// The caller's questions, newest first, without their answers; by a key that is limited to some connections, those of these and of none.
 #[utoipa::path(get, path = "/v1/questions", tag = "questions", params(ListQuery), responses((status = 200, description = "A page of questions", body = Page<QuestionLineView>)))]
 async fn list_questions(
     State(app): State<App>,
@@ -86,6 +86,6 @@ async fn list_questions(
     let limit = page.limit()?;
     let filter = Filter { status: query.status, connection_id: query.connection_id.map(ConnectionId) };
     let before = page.before()?.map(QuestionId);
-    let found = questions::list(&app.pool, caller.user_id, &filter, before, limit + 1).await?;
+    let found = questions::list(&app.pool, caller.user_id, &filter, caller.limited_to().as_deref(), before, limit + 1).await?;
     Ok(axum::Json(Page::of(found, limit, |line| line.id, QuestionLineView::from)))
 }

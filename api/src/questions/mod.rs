@@ -8,4 +8,5 @@ pub mod list;
 pub mod result;
 mod shown;
 
-pub use shown::QuestionView;
+pub use get::owned;
+pub use shown::{QuestionView, QueueView};

@@ -13,7 +13,7 @@ use datagenie_common::{
     store::{
         answers::{self, Rows, RowsFile},
         audit::{self, Entry},
-        questions::{self, Question},
+        questions::Question,
     },
     word_enum,
 };
@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::shown::{may_still_read, withheld_error};
+use super::{
+    get::owned,
+    shown::{may_still_read, withheld_error},
+};
 use crate::{
     access::Caller,
     app::App,
@@ -118,7 +121,7 @@ async fn get_result(
 /// # Errors
 /// 404, 409 while there is none, 403 when the permissions have changed.
 pub async fn answered(app: &App, caller: &Caller, id: QuestionId) -> Result<Question> {
-    let question = questions::find(&app.pool, Some(caller.user_id), id).await?.ok_or_else(|| ApiError::not_found("question"))?;
+    let question = owned(app, caller, id).await?;
     if question.status != "success" {
         return Err(ApiError::new(Code::NotAnswered, format!("the question is {}: it has no result", question.status)));
     }

@@ -103,6 +103,14 @@ pub struct QueueView {
     pub estimated_wait_ms: Option<i64>,
 }
 
+impl QueueView {
+    /// Of what the store tells: how many are before it, and how long the first of them has waited, in milliseconds.
+    #[must_use]
+    pub fn of(position: Option<i64>, head_ms: Option<i64>) -> Option<Self> {
+        position.map(|position| Self { position, estimated_wait_ms: head_ms.map(|ms| ms.max(0) / 1000 * 1000) })
+    }
+}
+
 /// The chart of an answer.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ChartView {
@@ -171,9 +179,7 @@ impl QuestionView {
             status: q.status,
             stage: q.stage,
             progress: q.progress,
-            queue: q
-                .queue_position
-                .map(|position| QueueView { position, estimated_wait_ms: q.queue_head_ms.map(|ms| ms.max(0) / 1000 * 1000) }),
+            queue: QueueView::of(q.queue_position, q.queue_head_ms),
             question: Some(q.question).filter(|text| !text.is_empty()),
             connection_id: q.connection_id,
             file_id: None,

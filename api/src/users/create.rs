@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use datagenie_common::{
     crypto::passwords,
+    ids::UserId,
     model::users::Role,
     store::{
         StoreError,
@@ -14,8 +15,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
+use uuid::Uuid;
 
-use super::check_password;
+use super::{check_password, refuse_limited};
 use crate::{
     access::Caller,
     app::App,
@@ -23,6 +25,7 @@ use crate::{
     error::{ApiError, Code, Result},
     extract::Json,
     frame::Framed,
+    idempotency,
 };
 
 /// The route.
@@ -51,7 +54,8 @@ struct NewUserRequest {
 /// Adds a user.
 #[utoipa::path(
     post, path = "/v1/users", tag = "users", request_body = NewUserRequest,
-    responses((status = 201, description = "The user", body = UserView), (status = 409, description = "User name or address is taken", body = crate::error::Problem, content_type = "application/problem+json"))
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same user, as he now is")),
+    responses((status = 201, description = "The user", body = UserView), (status = 409, description = "User name or address is taken, or the first request with the same Idempotency-Key is still being taken in", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_user(
     State(app): State<App>,
@@ -59,7 +63,11 @@ async fn create_user(
     caller: Caller,
     body: Json<NewUserRequest>,
 ) -> Result<(StatusCode, axum::Json<UserView>)> {
-    let new = body.value;
+    refuse_limited(&caller)?;
+    let (new, key) = (body.value, body.idempotency);
+    if let Some(earlier) = idempotency::find(&app, &caller, &key).await? {
+        return as_it_is(&app, UserId(earlier)).await;
+    }
     if !(3..=50).contains(&new.username.chars().count()) || new.username.trim() != new.username {
         return Err(ApiError::field("username", "must have 3 to 50 characters, without blanks at its ends"));
     }
@@ -72,9 +80,14 @@ async fn create_user(
     check_password(&new.password)?;
     let hash = passwords::hash_blocking(new.password).await.map_err(|error| ApiError::internal(&error))?;
     let mut tx = app.pool.begin().await?;
+    if let Some(earlier) = idempotency::take(&mut tx, &caller, &key, Uuid::nil()).await? {
+        tx.rollback().await?;
+        return as_it_is(&app, UserId(earlier)).await;
+    }
     let user =
         NewUser { username: &new.username, email: &new.email, password_hash: &hash, full_name: new.full_name.as_deref(), role: new.role };
     let user = users::insert(&mut tx, &user).await.map_err(refused)?;
+    idempotency::made(&mut tx, &caller, &key, user.id.0).await?;
     let entry = Entry {
         user_id: Some(caller.user_id),
         action: "user.created",
@@ -85,6 +98,11 @@ async fn create_user(
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(user.into())))
+}
+
+async fn as_it_is(app: &App, id: UserId) -> Result<(StatusCode, axum::Json<UserView>)> {
+    let user = users::find(&app.pool, id).await?.ok_or_else(|| ApiError::not_found("user"))?;
     Ok((StatusCode::CREATED, axum::Json(user.into())))
 }
 

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::check_password;
+use super::{check_password, refuse_limited};
 use crate::{
     access::Caller,
     app::App,
@@ -58,6 +58,7 @@ async fn update_user(
     Id(id): Id,
     body: Json<UserPatch>,
 ) -> Result<axum::Json<UserView>> {
+    refuse_limited(&caller)?;
     let (id, patch) = (UserId(id), body.value);
     let loses_admin = patch.is_active == Some(false) || patch.role.is_some_and(|role| role != Role::Admin);
     if id == caller.user_id && loses_admin {

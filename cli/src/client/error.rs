@@ -155,8 +155,10 @@ impl fmt::Display for Problem {
             (true, true) => f.write_str("the server does not say why")?,
         }
         for error in &self.errors {
+            // The detail often is the only field's error already.
             let member = |names: [&str; 3]| names.into_iter().find_map(|name| error.get(name)?.as_str());
             match (member(["field", "pointer", "name"]), member(["message", "detail", "reason"])) {
+                (_, Some(message)) if self.detail.contains(message) => {}
                 (Some(field), Some(message)) => write!(f, "; {field}: {message}")?,
                 (None, Some(message)) => write!(f, "; {message}")?,
                 (Some(field), None) => write!(f, "; {field}")?,
@@ -189,9 +191,9 @@ mod tests {
     #[test]
     fn a_problem_keeps_its_code_detail_hint_and_fields() {
         let body = br#"{"type":"about:blank","title":"Invalid request","status":400,"detail":"The question is empty.","code":"invalid",
-            "hint":"Say what you want to know.","request_id":"0193","retryable":false,"errors":[{"field":"question","message":"is empty"}]}"#;
+            "hint":"Say what you want to know.","request_id":"0193","retryable":false,"errors":[{"field":"question","message":"is empty"},{"field":"sql","message":"is missing"}]}"#;
         let error = ClientError::Problem(Box::new(Problem::from_answer(422, None, body)));
-        assert_eq!(error.to_string(), "The question is empty.; question: is empty (invalid, HTTP 422, request 0193)");
+        assert_eq!(error.to_string(), "The question is empty.; sql: is missing (invalid, HTTP 422, request 0193)");
         assert_eq!(error.hint(), Some("Say what you want to know."));
         assert!(!error.is_outage() && !error.is_worth_resending());
     }

@@ -74,6 +74,7 @@ pub async fn run(args: &Args, screen: &mut Screen) -> anyhow::Result<Exit> {
         right: 0,
     };
     tour.welcome().await?;
+    tour.screen.list_stages_unless_live();
     for (at, step) in STEPS.iter().enumerate() {
         tour.step(at + 1, step).await?;
     }

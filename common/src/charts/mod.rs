@@ -20,10 +20,14 @@ pub use choose::choose;
 pub use periods::Grain;
 pub use units::Unit;
 
-/// Most points of a series that a chart keeps.
+/// Most points of a series that a chart keeps, unless it is a line.
 pub const MAX_POINTS: usize = 200;
+/// Most points that a line keeps.
+pub const MAX_LINE_POINTS: usize = 2_000;
 /// Most series that a chart keeps.
 pub const MAX_SERIES: usize = 12;
+/// Most points of all lines of a chart together, so that many long lines stay quick to draw.
+const MAX_ALL_LINES: usize = 4_000;
 /// Width of a picture, in pixels.
 pub const PICTURE_WIDTH: u32 = 960;
 /// Height of a picture, in pixels.
@@ -44,6 +48,14 @@ const PALETTE: [(u8, u8, u8); MAX_SERIES] = [
     (68, 170, 153),
     (221, 204, 119),
 ];
+
+/// How many places a chart of this kind and so many series keeps.
+fn most_places(kind: ChartType, series: usize) -> usize {
+    match kind {
+        ChartType::Line => (MAX_ALL_LINES / series.max(1)).clamp(MAX_POINTS, MAX_LINE_POINTS),
+        _ => MAX_POINTS,
+    }
+}
 
 word_enum! {
     /// The kinds of charts, in the contract's words.
@@ -119,7 +131,7 @@ pub struct Series {
     pub name: String,
     /// The unit of its values.
     pub unit: Unit,
-    /// Its points in the order of drawing; at most [`MAX_POINTS`] different places.
+    /// Its points in the order of drawing; at most [`MAX_POINTS`] different places, or [`MAX_LINE_POINTS`] in a line.
     pub points: Vec<Point>,
 }
 

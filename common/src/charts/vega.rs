@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{Chart, ChartType, Grain, PALETTE, Unit, draw, format, periods};
 
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v5.json";
+/// Lines of more points show no dots.
+const MOST_DOTS: usize = 100;
 const WIDTH: u32 = 800;
 const HEIGHT: u32 = 400;
 
@@ -106,7 +108,8 @@ fn lines(chart: &Chart) -> (Value, Value) {
         encoding.insert("color".to_owned(), series_color(chart));
     }
     encoding.insert("tooltip".to_owned(), tooltip(chart));
-    (json!({"type": "line", "point": true}), Value::Object(encoding))
+    let points: usize = chart.series.iter().map(|series| series.points.len()).sum();
+    (json!({"type": "line", "point": points <= MOST_DOTS}), Value::Object(encoding))
 }
 
 fn pie(chart: &Chart) -> (Value, Value) {
@@ -138,7 +141,9 @@ fn measure(chart: &Chart, zero: bool) -> Value {
         Unit::Percent => json!({"labelExpr": "format(datum.value, ',') + '%'"}),
         Unit::Fraction => json!({"labelExpr": "format(datum.value * 100, ',') + '%'"}),
     };
-    json!({"field": "value", "type": "quantitative", "title": chart.y.title, "scale": {"zero": zero}, "axis": axis})
+    // Said once is enough, where the measure's name is the title too.
+    let title = if chart.y.title == chart.title { Value::Null } else { json!(chart.y.title) };
+    json!({"field": "value", "type": "quantitative", "title": title, "scale": {"zero": zero}, "axis": axis})
 }
 
 fn series_color(chart: &Chart) -> Value {

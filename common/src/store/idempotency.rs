@@ -53,6 +53,17 @@ pub async fn take(conn: &mut PgConnection, user: UserId, key: &IdempotencyKey, r
     Ok(row.map(|row| if row.request_hash == key.request_hash { Earlier::Same(row.resource_id) } else { Earlier::Different }))
 }
 
+/// Says which resource a key was taken for, where its id is known only once it is made; in the transaction that took it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn made(conn: &mut PgConnection, user: UserId, key: &IdempotencyKey, resource: Uuid) -> Result<()> {
+    sqlx::query!("UPDATE idempotency_keys SET resource_id = $3 WHERE user_id = $1 AND key = $2", user.0, key.key, resource)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// What a key was taken for, if it was.
 ///
 /// # Errors

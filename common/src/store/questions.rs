@@ -160,23 +160,32 @@ pub struct Filter {
     pub connection_id: Option<ConnectionId>,
 }
 
-/// A page of a user's questions, newest first, before a cursor.
+/// A page of a user's questions, newest first, before a cursor; of these connections and of none, where `usable` names some.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn list(pool: &PgPool, owner: UserId, filter: &Filter, before: Option<QuestionId>, limit: i64) -> Result<Vec<QuestionLine>> {
+pub async fn list(
+    pool: &PgPool,
+    owner: UserId,
+    filter: &Filter,
+    usable: Option<&[Uuid]>,
+    before: Option<QuestionId>,
+    limit: i64,
+) -> Result<Vec<QuestionLine>> {
     let rows = sqlx::query_as!(
         QuestionLine,
         "SELECT q.id, q.question, q.connection_id, q.status, q.row_count, a.summary_text, q.created_at, q.finished_at, q.job_id
          FROM query_history q LEFT JOIN analysis_results a ON a.job_id = q.job_id
          WHERE q.user_id = $1 AND ($2::text IS NULL OR q.status = $2) AND ($3::uuid IS NULL OR q.connection_id = $3)
            AND ($4::uuid IS NULL OR q.id < $4)
+           AND ($6::uuid[] IS NULL OR q.connection_id IS NULL OR q.connection_id = ANY($6))
          ORDER BY q.id DESC LIMIT $5",
         owner.0,
         filter.status.map(QuestionStatus::as_str),
         filter.connection_id.map(|id| id.0),
         before.map(|id| id.0),
-        limit
+        limit,
+        usable
     )
     .fetch_all(pool)
     .await?;

@@ -37,7 +37,12 @@ async fn rescue(scheduler: &Scheduler) -> Result<()> {
     let lease = scheduler.settings.jobs.lease_seconds as f64;
     let rescued = sweep::rescue(&scheduler.pool, lease, STEP).await?;
     if !rescued.rings.is_empty() || rescued.delayed > 0 || !rescued.ended.is_empty() {
-        tracing::warn!(at_once = rescued.rings.len(), delayed = rescued.delayed, ended = rescued.ended.len(), "rescued jobs of dead workers");
+        tracing::warn!(
+            at_once = rescued.rings.len(),
+            delayed = rescued.delayed,
+            ended = rescued.ended.len(),
+            "rescued jobs of dead workers"
+        );
     }
     for ended in &rescued.ended {
         scheduler.live.ended(ended);

@@ -4,12 +4,16 @@ mod api_keys;
 mod asking;
 mod bodies;
 mod connections;
+mod limited_keys;
 mod lists;
 mod operation;
 mod owners;
 mod permissions;
+mod repeats;
 mod sessions;
+mod streams;
 mod users;
+mod waiting;
 
 use serde_json::Value;
 

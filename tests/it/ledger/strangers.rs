@@ -6,7 +6,7 @@ use super::{LONG, Ledger, SPENT};
 
 impl Ledger {
     /// Makes a job one of a kind that only a newer program knows.
-    async fn from_the_future(&self, job: datagenie_common::ids::JobId) {
+    async fn make_strange(&self, job: datagenie_common::ids::JobId) {
         sqlx::query("UPDATE jobs SET kind = 'future_kind' WHERE id = $1").bind(job.0).execute(&self.pool).await.expect("it is written");
     }
 }
@@ -17,7 +17,7 @@ async fn jobs_of_a_newer_program_are_left_to_it_and_keep_nobody() {
     let (strange, running, waiting) = (ledger.asked().await.job_id, ledger.asked().await.job_id, ledger.asked().await.job_id);
     ledger.claim(running, SPENT).await.expect("it is due");
     ledger.claim(strange, SPENT).await.expect("it is due");
-    ledger.from_the_future(strange).await;
+    ledger.make_strange(strange).await;
     ledger.rung_ago(waiting, 60.0).await;
 
     let rescued = sweep::rescue(&ledger.pool, 0.0, 10).await.expect("it is swept");
@@ -29,7 +29,7 @@ async fn jobs_of_a_newer_program_are_left_to_it_and_keep_nobody() {
     assert_eq!(ledger.everything(strange).await["job"]["state"], "running", "nothing of it was touched");
 
     let unclaimed = ledger.asked().await.job_id;
-    ledger.from_the_future(unclaimed).await;
+    ledger.make_strange(unclaimed).await;
     assert!(ledger.claim(unclaimed, LONG).await.is_none());
     assert_eq!(ledger.everything(unclaimed).await["job"]["state"], "queued", "a newer worker may claim it");
 }

@@ -73,6 +73,9 @@ async fn a_connection_that_did_not_answer_is_looked_at_again_by_itself() {
     until(|| state("unreachable"), "the database did not answer").await;
     gate.open();
     // As if fifteen seconds had gone by.
-    sqlx::query("UPDATE database_connections SET looked_at = dg_now() - interval '1 minute'").execute(&app.pool).await.expect("it is set back");
+    sqlx::query("UPDATE database_connections SET looked_at = dg_now() - interval '1 minute'")
+        .execute(&app.pool)
+        .await
+        .expect("it is set back");
     until(|| state("ready"), "the scheduler looked again").await;
 }

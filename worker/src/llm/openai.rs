@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
 
 use super::{Completion, prompt::DraftPrompt};
 
@@ -132,7 +133,18 @@ impl Model {
         // Never closed.
         let _slot = self.slots.acquire().await;
         let began = Instant::now();
-        let result = self.call(prompt, reply_schema).await;
+        let span = tracing::info_span!("model.complete", model = self.name);
+        let result = async {
+            let result = self.call(prompt, reply_schema).await;
+            if let Ok(completion) = &result {
+                let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let Usage { prompt_tokens, completion_tokens, .. } = completion.usage;
+                tracing::info!(prompt_tokens, completion_tokens, elapsed_ms, "model answered");
+            }
+            result
+        }
+        .instrument(span)
+        .await;
         let outcome = match &result {
             Ok(completion) => {
                 metrics::counter!("datagenie_model_tokens_total", "direction" => "prompt").increment(completion.usage.prompt_tokens);

@@ -32,6 +32,10 @@ const MAX_INSIGHTS: usize = 6;
 const MAX_TOTALS: usize = 2;
 /// So many of those that tie for the largest are named.
 const NAMED_TIES: usize = 3;
+/// A list of fewer rows is not taken for one of the smallest: two rows rise by chance.
+const LEAST_ASCENDING: usize = 3;
+/// Of a longer course the highest and the lowest point say more than the ends.
+const MOST_STEPS: usize = 60;
 
 /// At most six observations, the most telling first. Of a result that is cut off, or of which only the first rows are at hand, they speak
 /// of these rows, and nothing is said of a whole. A single row, or none, has none.
@@ -44,10 +48,13 @@ pub fn insights(view: &ResultView<'_>, language: Language) -> Vec<Insight> {
     let mut found: Vec<Insight> = Vec::new();
     found.extend(shape.measures.iter().filter_map(|measure| total(&shape, measure)).take(MAX_TOTALS));
     if let Some(measure) = shape.measures.first() {
-        found.extend([top(&shape, measure).map(|top| scoped(&shape, top)), share(&shape, measure)].into_iter().flatten());
+        match bottom(&shape, measure) {
+            Some(bottom) => found.push(scoped(&shape, bottom)),
+            None => found.extend([top(&shape, measure).map(|top| scoped(&shape, top)), share(&shape, measure)].into_iter().flatten()),
+        }
         found.extend(trend(&shape, measure).map(|trend| scoped(&shape, trend)));
     }
-    let spread = shape.measures.iter().find(|measure| !measure.additive || shape.labels.is_empty());
+    let spread = shape.measures.iter().find(|measure| !measure.additive || !shape.is_labelled());
     found.extend(spread.and_then(|measure| range(&shape, measure)).map(|range| scoped(&shape, range)));
     found.push(count(&shape));
     found.truncate(MAX_INSIGHTS);
@@ -99,7 +106,7 @@ pub(crate) fn total(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
 /// Which row has the largest number, ties said.
 pub(crate) fn top(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
     let largest = measure.largest()?;
-    if shape.labels.is_empty() || measure.values.len() < 2 {
+    if !shape.is_labelled() || measure.values.len() < 2 {
         return None;
     }
     let rows = measure.top_rows();
@@ -111,6 +118,33 @@ pub(crate) fn top(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
         "more_ties": ties - labels.len(), "values": measure.values.len(), "skipped": measure.skipped,
     });
     Some(Insight { kind: InsightKind::Top, text, evidence })
+}
+
+/// Which row has the smallest number, where the rows rise as a list of the smallest does; none over time.
+pub(crate) fn bottom(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
+    let rising = measure.values.len() >= LEAST_ASCENDING && measure.is_ascending();
+    if !rising || !shape.is_labelled() || shape.axis.is_some() {
+        return None;
+    }
+    let least = measure.least()?;
+    let rows = measure.bottom_rows();
+    let ties = rows.len();
+    let labels: Vec<String> = rows.iter().take(NAMED_TIES).map(|row| shape.label(*row)).collect();
+    let more = ties - labels.len();
+    let (name, value, listed, shown_more) = (&measure.name, least.show(), labels.join(", "), grouped(&more.to_string()));
+    let text = match shape.language {
+        Language::Korean if more > 0 => format!("{} 가장 작은 것은 {listed} 외 {shown_more}개입니다(모두 {value}).", subject(name)),
+        Language::Korean if ties > 1 => format!("{} 가장 작은 것은 {listed}입니다(모두 {value}).", subject(name)),
+        Language::Korean => format!("{} 가장 작은 것은 {listed}입니다({value}).", subject(name)),
+        Language::English if more > 0 => format!("{listed} and {shown_more} more tie for the smallest {name}: {value}."),
+        Language::English if ties > 1 => format!("{listed} tie for the smallest {name}: {value}."),
+        Language::English => format!("{listed} has the smallest {name}: {value}."),
+    };
+    let evidence = json!({
+        "measure": column_name(shape, measure), "labels": labels, "value": least.evidence(), "ties": ties,
+        "more_ties": more, "values": measure.values.len(), "skipped": measure.skipped,
+    });
+    Some(Insight { kind: InsightKind::Range, text, evidence })
 }
 
 fn top_text(shape: &Shape<'_>, measure: &Measure, largest: &Amount, labels: &[String], ties: usize) -> String {
@@ -137,7 +171,7 @@ fn top_text(shape: &Shape<'_>, measure: &Measure, largest: &Amount, labels: &[St
 /// What part of the total the largest has; none over time, where it says little, and none where the parts make no whole.
 fn share(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
     let countable = measure.additive && measure.is_non_negative() && measure.values.len() > 1;
-    if shape.is_partial() || shape.axis.is_some() || shape.labels.is_empty() || !countable {
+    if shape.is_partial() || shape.axis.is_some() || !shape.is_labelled() || !countable {
         return None;
     }
     let top_rows = measure.top_rows();
@@ -160,13 +194,25 @@ fn share(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
     Some(Insight { kind: InsightKind::Share, text, evidence })
 }
 
-/// From the first to the last point in time; a change if there are only two.
+/// From the first to the last point in time; a change if there are only two. None if the rows come in another order than that of time
+/// (a ranking of months), or if the points recur (weekdays, hours).
 pub(crate) fn trend(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
-    let axis = shape.axis.as_ref()?;
+    let axis = shape.axis.as_ref().filter(|axis| axis.in_order && !axis.recurring)?;
     let points: Vec<(usize, &Amount)> = axis.order.iter().filter_map(|row| measure.at(*row).map(|amount| (*row, amount))).collect();
     let (&(first_row, first), &(last_row, last)) = (points.first()?, points.last()?);
     if points.len() < 2 {
         return None;
+    }
+    let without_number = axis.order.len() - points.len();
+    if points.len() > MOST_STEPS
+        && let Some(mut extremes) = extremes(shape, measure, &points)
+    {
+        extremes.text.push_str(&gaps(axis.missing.unwrap_or(0), without_number, shape.language));
+        if let Value::Object(evidence) = &mut extremes.evidence {
+            evidence.insert("missing".to_owned(), json!(axis.missing));
+            evidence.insert("without_number".to_owned(), json!(without_number));
+        }
+        return Some(extremes);
     }
     let rises = points.windows(2).filter(|pair| pair[1].1.compare(pair[0].1) == Ordering::Greater).count();
     let falls = points.windows(2).filter(|pair| pair[1].1.compare(pair[0].1) == Ordering::Less).count();
@@ -181,7 +227,6 @@ pub(crate) fn trend(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
         rises,
         steps: points.len() - 1,
     };
-    let without_number = axis.order.len() - points.len();
     let mut text = course.text(&measure.name, shape.language);
     text.push_str(&gaps(axis.missing.unwrap_or(0), without_number, shape.language));
     let evidence = json!({
@@ -192,6 +237,38 @@ pub(crate) fn trend(shape: &Shape<'_>, measure: &Measure) -> Option<Insight> {
     });
     let kind = if course.steps > 1 { InsightKind::Trend } else { InsightKind::Change };
     Some(Insight { kind, text, evidence })
+}
+
+// The highest and the lowest of many points in time, the first of those that tie; none if all are the same.
+fn extremes(shape: &Shape<'_>, measure: &Measure, points: &[(usize, &Amount)]) -> Option<Insight> {
+    let outermost =
+        |wanted: Ordering| points.iter().copied().reduce(|best, point| if point.1.compare(best.1) == wanted { point } else { best });
+    let (highest_row, highest) = outermost(Ordering::Greater)?;
+    let (lowest_row, lowest) = outermost(Ordering::Less)?;
+    if highest.compare(lowest) == Ordering::Equal {
+        return None;
+    }
+    let (highest_label, lowest_label) = (shape.label(highest_row), shape.label(lowest_row));
+    let (high, low, name, shown_points) = (highest.show(), lowest.show(), &measure.name, grouped(&points.len().to_string()));
+    let text = match shape.language {
+        Language::Korean => {
+            format!(
+                "{} {shown_points}개 시점 중 {highest_label}에 {} 가장 높고 {lowest_label}에 {} 가장 낮습니다.",
+                topic(name),
+                toward(&high),
+                toward(&low)
+            )
+        }
+        Language::English => {
+            let name = capital(name);
+            format!("{name} is highest at {high} ({highest_label}) and lowest at {low} ({lowest_label}), of {shown_points} points in time.")
+        }
+    };
+    let evidence = json!({
+        "measure": column_name(shape, measure), "highest_label": highest_label, "lowest_label": lowest_label,
+        "highest": highest.evidence(), "lowest": lowest.evidence(), "points": points.len(),
+    });
+    Some(Insight { kind: InsightKind::Trend, text, evidence })
 }
 
 /// A measure over time, from end to end.
@@ -303,8 +380,11 @@ fn column_name<'a>(shape: &Shape<'a>, measure: &Measure) -> &'a str {
     columns.get(measure.column).map_or("", |column| column.name.as_str())
 }
 
-/// With a capital first letter, for the beginning of an English sentence.
+/// With a capital first letter, for the beginning of an English sentence. A name of a single letter stays as it is written.
 pub(crate) fn capital(text: &str) -> String {
+    if text.chars().nth(1).is_none() {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

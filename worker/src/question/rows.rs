@@ -19,6 +19,7 @@ use datagenie_common::{
 };
 
 use tokio::io::AsyncReadExt;
+use tracing::Instrument;
 
 use super::{failures, masking, target::Target};
 use crate::{
@@ -59,11 +60,18 @@ pub struct Collected {
 /// Runs a guarded statement and takes its rows.
 pub async fn collect(context: &Context, target: &Target, guarded: &Guarded, statement: &Statement) -> Result<Collected, JobError> {
     let mut sink = Collector::new(guarded.masked.clone(), context.env.settings.query.inline_bytes);
-    let end = target
-        .source
-        .run(statement, &target.policy.limits, &mut sink, &context.stop)
-        .await
-        .map_err(|error| failures::source(context, &error))?;
+    let span = tracing::info_span!("source.query", db_type = target.policy.db_type.as_str(), connection_id = %target.id);
+    let end = async {
+        let ran = target.source.run(statement, &target.policy.limits, &mut sink, &context.stop).await;
+        if let Ok(end) = &ran {
+            let elapsed_ms = u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(rows = end.rows, truncated = end.truncated.is_some(), elapsed_ms, "query ran");
+        }
+        ran
+    }
+    .instrument(span)
+    .await
+    .map_err(|error| failures::source(context, &error))?;
     sink.finish(context, end.elapsed, end.truncated.is_some()).await
 }
 

@@ -11,7 +11,7 @@ use datagenie_common::model::{
 use super::{
     fill::fill,
     insights::{
-        capital,
+        bottom, capital,
         josa::topic,
         measures::Measure,
         names::display,
@@ -38,7 +38,8 @@ pub fn summary(view: &ResultView<'_>, question: &str, language: Language, propos
     });
     let from_proposal = filled.is_some();
     let mut text = filled.unwrap_or_else(|| computed(view, language));
-    if is_partial(view) {
+    // Of a result cut off before its first row all is said.
+    if is_partial(view) && !(view.truncated && view.rows.is_empty() && view.row_count == 0) {
         text.push(' ');
         text.push_str(&remark(view, language));
     }
@@ -76,6 +77,9 @@ fn no_rows(view: &ResultView<'_>, language: Language) -> String {
     match language {
         // Rows that are not at hand are no empty result.
         _ if view.row_count > 0 => rows_text(view, language),
+        // Cut off before its first row: nobody knows whether there is one.
+        Language::Korean if view.truncated => "결과가 첫 행 전에 한도에서 잘렸습니다.".to_owned(),
+        Language::English if view.truncated => "The result was cut off at a limit before its first row.".to_owned(),
         Language::Korean => "조건에 맞는 데이터가 없습니다.".to_owned(),
         Language::English => "No rows match.".to_owned(),
     }
@@ -96,7 +100,11 @@ fn single(shape: &Shape<'_>) -> Option<String> {
         [] => None,
         [column] => {
             let name = display(&column.name, shape.language);
-            Some(if is_null(shape, 0) { no_value(&name, shape.language) } else { value_is(&name, &shape.cell(0, 0), shape.language) })
+            Some(match is_null(shape, 0) {
+                true if is_expression(&column.name) => empty_value(&name, shape.language),
+                true => no_value(&name, shape.language),
+                false => value_is(&name, &shape.cell(0, 0), shape.language),
+            })
         }
         [_, _] => pair(shape).or_else(|| one_row_text(shape)),
         _ => one_row_text(shape),
@@ -105,6 +113,18 @@ fn single(shape: &Shape<'_>) -> Option<String> {
 
 fn is_null(shape: &Shape<'_>, column: usize) -> bool {
     shape.view.rows.first().and_then(|row| row.get(column)).is_none_or(serde_json::Value::is_null)
+}
+
+/// Whether a column is called by an expression without columns (`1 / 0`, `NULL`), or by nothing: that no data match is no reason then.
+fn is_expression(name: &str) -> bool {
+    name == "?column?" || name.eq_ignore_ascii_case("null") || !name.chars().any(char::is_alphabetic)
+}
+
+fn empty_value(name: &str, language: Language) -> String {
+    match language {
+        Language::Korean => format!("{name} 값이 비어 있습니다."),
+        Language::English => format!("{} is empty.", capital(name)),
+    }
 }
 
 fn no_value(name: &str, language: Language) -> String {
@@ -133,11 +153,17 @@ fn pair(shape: &Shape<'_>) -> Option<String> {
     })
 }
 
-/// `name: value, name: value`.
+/// `name: value, name: value`. Where not all columns are told, those that measure something come first: they are what was asked for.
 fn one_row_text(shape: &Shape<'_>) -> Option<String> {
-    let columns = shape.view.columns.iter().enumerate().filter(|(_, column)| column.kind != ColumnKind::Binary).take(TOLD_COLUMNS);
-    let told: Vec<String> =
-        columns.map(|(at, column)| format!("{}: {}", display(&column.name, shape.language), shape.cell(0, at))).collect();
+    let mut columns: Vec<_> = shape.view.columns.iter().enumerate().filter(|(_, column)| column.kind != ColumnKind::Binary).collect();
+    if columns.len() > TOLD_COLUMNS {
+        columns.sort_by_key(|(at, _)| !shape.measures.iter().any(|measure| measure.column == *at));
+    }
+    let told: Vec<String> = columns
+        .into_iter()
+        .take(TOLD_COLUMNS)
+        .map(|(at, column)| format!("{}: {}", display(&column.name, shape.language), shape.cell(0, at)))
+        .collect();
     (!told.is_empty()).then(|| format!("{}.", told.join(", ")))
 }
 
@@ -148,10 +174,10 @@ fn series(shape: &Shape<'_>) -> Option<String> {
 /// The largest, and the total or the range.
 fn ranking(shape: &Shape<'_>) -> Option<String> {
     let measure = shape.measures.first()?;
-    if shape.labels.is_empty() {
+    if !shape.is_labelled() {
         return total(shape, measure).or_else(|| range(shape, measure)).map(|insight| insight.text);
     }
-    let first = top(shape, measure)?.text;
+    let first = bottom(shape, measure).or_else(|| top(shape, measure))?.text;
     Some(match whole(shape, measure) {
         Some(second) => format!("{first} {second}"),
         None => first,

@@ -16,6 +16,8 @@ use crate::model::{
 
 /// Measures that share an axis in one row: the largest at most this many times the smallest.
 const COMPARABLE: f64 = 1000.0;
+/// So many of too many categories are drawn.
+const LARGEST_BARS: usize = 30;
 
 /// The only cell, if it is a number.
 pub(super) fn single_cell(view: &ResultView<'_>, language: Language) -> Option<Draft> {
@@ -55,6 +57,8 @@ pub(super) fn one_row(view: &ResultView<'_>, roles: &Roles, language: Language) 
         series: vec![Series { name: String::new(), unit: first, points }],
         undated: 0,
         row_is_place: false,
+        largest_of: None,
+        left_out: Vec::new(),
     })
 }
 
@@ -69,6 +73,8 @@ fn big_number(view: &ResultView<'_>, row: &[Value], measure: usize, context: Vec
         series: vec![Series { name, unit: unit_of(view, measure), points: vec![point(label, None, row, measure)] }],
         undated: 0,
         row_is_place: false,
+        largest_of: None,
+        left_out: Vec::new(),
     }
 }
 
@@ -78,8 +84,35 @@ pub(super) fn by_category(view: &ResultView<'_>, category: usize, measures: &[us
     if distinct(view, category) * 2 < view.rows.len() {
         return None;
     }
-    let names = view.rows.iter().map(|row| labels::of_cell(cell(row, category), language)).collect();
-    bars(view, column_name(view, category, language), told_apart(names), measures, language)
+    let names = told_apart(view.rows.iter().map(|row| labels::of_cell(cell(row, category), language)).collect());
+    let title = column_name(view, category, language);
+    match measures {
+        [measure] if names.len() > MAX_POINTS && view.complete && !view.truncated => {
+            Some(largest_bars(view, title, names, *measure, language))
+        }
+        _ => bars(view, title, names, measures, language),
+    }
+}
+
+// Of more categories than there is room for, the largest, in their order of size. Only of a whole result: of a part nobody knows them.
+fn largest_bars(view: &ResultView<'_>, title: String, names: Vec<String>, measure: usize, language: Language) -> Draft {
+    let all = names.len();
+    let mut points: Vec<Point> = view.rows.iter().zip(names).map(|(row, name)| point(name, None, row, measure)).collect();
+    let size = |point: &Point| point.value.unwrap_or(f64::NEG_INFINITY);
+    points.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    points.truncate(LARGEST_BARS);
+    let name = column_name(view, measure, language);
+    Draft {
+        kind: ChartType::Bar,
+        x: CategoryAxis { title, grain: None },
+        y_title: name.clone(),
+        series_title: String::new(),
+        series: vec![Series { name, unit: unit_of(view, measure), points }],
+        undated: 0,
+        row_is_place: false,
+        largest_of: Some(all),
+        left_out: Vec::new(),
+    }
 }
 
 /// A bar for each row of one time and one category ("the best product of each month"), in time order.
@@ -125,6 +158,8 @@ fn bars(view: &ResultView<'_>, title: String, names: Vec<String>, measures: &[us
         series,
         undated: 0,
         row_is_place: true,
+        largest_of: None,
+        left_out: Vec::new(),
     })
 }
 
@@ -167,6 +202,8 @@ pub(super) fn pivot(view: &ResultView<'_>, first: usize, second: usize, measure:
         series: series.collect(),
         undated: 0,
         row_is_place: false,
+        largest_of: None,
+        left_out: Vec::new(),
     })
 }
 
@@ -216,6 +253,8 @@ fn lines_of(time: &TimeAxis, y_title: String, series_title: String, series: Vec<
         series,
         undated,
         row_is_place,
+        largest_of: None,
+        left_out: Vec::new(),
     })
 }
 

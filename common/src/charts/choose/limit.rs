@@ -2,7 +2,7 @@
 
 use super::Draft;
 use crate::{
-    charts::{MAX_POINTS, MAX_SERIES, Series, format},
+    charts::{MAX_SERIES, Series, format, most_places},
     model::{language::Language, results::ResultView},
 };
 
@@ -12,7 +12,7 @@ pub(super) struct Limited {
     pub(super) truncated: bool,
 }
 
-/// Cuts a draft to [`MAX_SERIES`] series and [`MAX_POINTS`] places, and says what is missing.
+/// Cuts a draft to [`MAX_SERIES`] series and [`most_places`], and says what is missing.
 pub(super) fn apply(draft: &mut Draft, view: &ResultView<'_>, language: Language) -> Limited {
     let korean = language == Language::Korean;
     let mut notes = Vec::new();
@@ -28,11 +28,16 @@ pub(super) fn apply(draft: &mut Draft, view: &ResultView<'_>, language: Language
             format!("the {MAX_SERIES} largest of {} series", format::count(series as u64))
         });
     }
-    let places = keep_first_places(&mut draft.series);
+    let most = most_places(draft.kind, draft.series.len());
+    let places = keep_first_places(&mut draft.series, most);
     let known = if draft.row_is_place && draft.undated == 0 { all_rows } else { places as u64 };
-    if places > MAX_POINTS {
-        let known = format::count(known);
-        notes.push(if korean { format!("{known}개 중 처음 {MAX_POINTS}개") } else { format!("first {MAX_POINTS} of {known}") });
+    if let Some(all) = draft.largest_of {
+        let (all, shown) = (format::count(all as u64), format::count(places as u64));
+        notes.push(if korean { format!("{all}개 중 가장 큰 {shown}개") } else { format!("the {shown} largest of {all}") });
+    }
+    if places > most {
+        let (known, most) = (format::count(known), format::count(most as u64));
+        notes.push(if korean { format!("{known}개 중 처음 {most}개") } else { format!("first {most} of {known}") });
     } else if rows < all_rows {
         let (rows, all_rows) = (format::count(rows), format::count(all_rows));
         notes.push(if korean { format!("{all_rows}행 중 처음 {rows}행") } else { format!("first {rows} of {all_rows} rows") });
@@ -44,6 +49,10 @@ pub(super) fn apply(draft: &mut Draft, view: &ResultView<'_>, language: Language
     if draft.undated > 0 {
         let undated = format::count(draft.undated as u64);
         notes.push(if korean { format!("시점이 없는 {undated}행 제외") } else { format!("{undated} of unknown time left out") });
+    }
+    if !draft.left_out.is_empty() {
+        let names = draft.left_out.join(", ");
+        notes.push(if korean { format!("크기가 달라 제외: {names}") } else { format!("of another size, left out: {names}") });
     }
     let note = if notes.is_empty() { None } else { Some(notes.join(" · ")) };
     Limited { note, truncated }
@@ -64,19 +73,19 @@ fn keep_largest(series: &mut Vec<Series>) {
 }
 
 // Keeps what lies on the first places of the axis, and says how many there were.
-fn keep_first_places(series: &mut [Series]) -> usize {
+fn keep_first_places(series: &mut [Series], most: usize) -> usize {
     let longest = series.iter().map(|series| series.points.len()).max().unwrap_or(0);
     let timed = series.iter().flat_map(|series| &series.points).all(|point| point.at.is_some());
     let mut times: Vec<f64> = series.iter().flat_map(|series| &series.points).filter_map(|point| point.at).collect();
     times.sort_by(f64::total_cmp);
     times.dedup();
-    if timed && let Some(last) = times.get(MAX_POINTS - 1) {
+    if timed && let Some(last) = times.get(most - 1) {
         for series in series.iter_mut() {
             series.points.retain(|point| point.at.is_some_and(|at| at <= *last));
         }
     }
     for series in series.iter_mut() {
-        series.points.truncate(MAX_POINTS);
+        series.points.truncate(most);
     }
     if timed { times.len().max(longest) } else { longest }
 }

@@ -14,6 +14,9 @@ use columns::{Roles, TimeAxis, distinct};
 /// A grouped bar chart of more bars than this shows nothing but stripes.
 const MAX_BARS: usize = 400;
 
+/// Measures share an axis where the largest values of one are at most this many times those of another.
+const LIKE_SIZE: f64 = 50.0;
+
 /// A chart before its limits and its final kind.
 struct Draft {
     kind: ChartType,
@@ -25,6 +28,10 @@ struct Draft {
     undated: usize,
     /// Whether one place on the axis is one row of the result.
     row_is_place: bool,
+    /// Of how many places these are the largest; none: all are there.
+    largest_of: Option<usize>,
+    /// Measures that would be flat beside the first one.
+    left_out: Vec<String>,
 }
 
 /// Chooses the chart of a result and fills it. `wish` is a word of a model ("bar"), followed when the columns allow it.
@@ -34,6 +41,7 @@ pub fn choose(view: &ResultView<'_>, question: &str, language: Language, wish: O
     let title = labels::clean(question, labels::MAX_TITLE);
     let found = if wish == Some(ChartType::Table) { None } else { draft(view, language) };
     let Some(mut found) = found else { return table(title, language, view) };
+    leave_out_unlike(&mut found);
     found.kind = kind(&found, view, question, wish);
     let shared = found.series.first().map_or(Unit::None, |first| first.unit);
     let unit = if found.series.iter().all(|series| series.unit == shared) { shared } else { Unit::None };
@@ -48,6 +56,30 @@ pub fn choose(view: &ResultView<'_>, question: &str, language: Language, wish: O
         series: found.series,
         note: limited.note,
         truncated: limited.truncated,
+    }
+}
+
+// Of measures of unlike size all but the largest would lie flat on the axis: the first one stays, with those like it.
+fn leave_out_unlike(draft: &mut Draft) {
+    let of_measures = draft.series.len() > 1 && draft.series_title.is_empty();
+    let size = |series: &Series| series.points.iter().filter_map(|point| point.value).map(f64::abs).fold(0.0, f64::max);
+    let first = draft.series.first().map_or(0.0, size);
+    if !of_measures || first <= 0.0 {
+        return;
+    }
+    let unlike = |series: &Series| {
+        let other = size(series);
+        other > 0.0 && first.max(other) / first.min(other) > LIKE_SIZE
+    };
+    draft.left_out = draft.series.iter().filter(|series| unlike(series)).map(|series| series.name.clone()).collect();
+    draft.series.retain(|series| !unlike(series));
+    if let [only] = draft.series.as_slice()
+        && !draft.left_out.is_empty()
+    {
+        draft.y_title = only.name.clone();
+        if draft.kind == ChartType::GroupedBar {
+            draft.kind = ChartType::Bar;
+        }
     }
 }
 

@@ -38,7 +38,8 @@ fn labels(chart: &Chart) -> Vec<&str> {
 fn columns_decide() {
     let city = json!([["서울", 3], ["부산", 2], ["대구", 1]]);
     let grid = json!([["서울", "개인", 1], ["서울", "기업", 2], ["부산", "개인", 3], ["부산", "기업", 4]]);
-    let cases: &[(&str, &[(&str, ColumnKind)], Value, ChartType)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, ColumnKind)], Value, ChartType);
+    let cases: &[Case<'_>] = &[
         ("one number", &[("count", Integer)], json!([[5]]), ChartType::Number),
         ("one numeric", &[("합계", Number)], json!([["1234.50"]]), ChartType::Number),
         ("one year", &[("year", Integer)], json!([[2024]]), ChartType::Number),
@@ -134,11 +135,13 @@ fn questions_and_wishes_choose_among_what_is_possible() {
 }
 
 #[test]
-fn too_many_categories_are_a_table() {
+fn of_too_many_categories_the_largest_are_drawn_if_all_are_known() {
     let rows = |count: u32| Value::Array((0..count).map(|n| json!([format!("c{n}"), n])).collect());
     let columns: &[(&str, ColumnKind)] = &[("c", Text), ("n", Integer)];
     assert_eq!(Table::of(columns, rows(200)).chart("q", None).kind, ChartType::Bar);
-    assert_eq!(Table::of(columns, rows(201)).chart("q", None).kind, ChartType::Table);
+    let largest = Table::of(columns, rows(201)).chart("q", None);
+    assert_eq!((largest.kind, largest.note.as_deref(), largest.truncated), (ChartType::Bar, Some("the 30 largest of 201"), true));
+    assert_eq!((labels(&largest).len(), labels(&largest).first().copied()), (30, Some("c200")));
     let table = Table::of(columns, rows(100));
     let view = ResultView { row_count: 5_000, complete: false, ..table.view() };
     assert_eq!(choose(&view, "q", Language::English, None).kind, ChartType::Table);
@@ -197,12 +200,12 @@ fn the_smaller_category_makes_the_series() {
 fn what_is_left_out_is_said() {
     let day = |n: i64| chrono::DateTime::from_timestamp(n * 86_400, 0).expect("a time").format("%Y-%m-%d").to_string();
     let columns: &[(&str, ColumnKind)] = &[("d", Date), ("n", Integer)];
-    let table = Table::of(columns, Value::Array((0..300).map(|n| json!([day(n), n])).collect()));
+    let table = Table::of(columns, Value::Array((0..2_300).map(|n| json!([day(n), n])).collect()));
     let chart = table.chart("per day", None);
-    assert_eq!((chart.note.as_deref(), chart.truncated), (Some("first 200 of 300"), true));
-    assert_eq!(labels(&chart).len(), MAX_POINTS);
-    let view = ResultView { row_count: 1_234, complete: false, ..table.view() };
-    assert_eq!(choose(&view, "일별", Language::Korean, None).note.as_deref(), Some("1,234개 중 처음 200개"));
+    assert_eq!((chart.note.as_deref(), chart.truncated), (Some("first 2,000 of 2,300"), true));
+    assert_eq!(labels(&chart).len(), 2_000);
+    let view = ResultView { row_count: 12_345, complete: false, ..table.view() };
+    assert_eq!(choose(&view, "일별", Language::Korean, None).note.as_deref(), Some("12,345개 중 처음 2,000개"));
 
     let columns: &[(&str, ColumnKind)] = &[("d", Date), ("c", Text), ("n", Integer)];
     let rows = (0..45).map(|n| json!([day(n % 3), format!("c{}", n % 15), n % 15])).collect();
@@ -210,6 +213,16 @@ fn what_is_left_out_is_said() {
     let names: Vec<_> = chart.series.iter().map(|series| series.name.as_str()).collect();
     assert_eq!(chart.note.as_deref(), Some("the 12 largest of 15 series"));
     assert!(names.len() == 12 && !names.contains(&"c0") && names.contains(&"c14"), "{names:?}");
+}
+
+#[test]
+fn measures_of_unlike_size_do_not_share_an_axis() {
+    let columns: &[(&str, ColumnKind)] = &[("city", Text), ("sales", Integer), ("orders", Integer)];
+    let chart = Table::of(columns, json!([["서울", 9_000_000, 30], ["부산", 4_000_000, 20]])).chart("by city", None);
+    assert_eq!((chart.kind, chart.series.len(), chart.y.title.as_str()), (ChartType::Bar, 1, "sales"));
+    assert_eq!(chart.note.as_deref(), Some("of another size, left out: orders"));
+    let like = Table::of(columns, json!([["서울", 900, 30], ["부산", 400, 20]])).chart("by city", None);
+    assert_eq!((like.kind, like.series.len(), like.note), (ChartType::GroupedBar, 2, None));
 }
 
 #[test]

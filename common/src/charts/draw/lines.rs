@@ -100,6 +100,10 @@ fn draw_times(canvas: &mut Canvas<'_>, chart: &Chart, field: &Field) -> Result<(
     let mut free_from = f64::NEG_INFINITY;
     for (at, label) in times {
         let x = field.x(at);
+        // Of thousands of labels only those with room are measured.
+        if x <= free_from {
+            continue;
+        }
         let label = canvas.fit(label, SMALL, 200.0);
         let half = canvas.width(&label, SMALL) / 2.0;
         let middle = x.min(WIDTH - 8.0 - half).max(8.0 + half);

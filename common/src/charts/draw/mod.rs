@@ -12,7 +12,7 @@ mod number;
 mod pie;
 mod scale;
 
-use super::{Chart, ChartError, ChartType, MAX_POINTS, MAX_SERIES, PICTURE_HEIGHT, PICTURE_WIDTH, labels};
+use super::{Chart, ChartError, ChartType, MAX_SERIES, PICTURE_HEIGHT, PICTURE_WIDTH, labels, most_places};
 use canvas::{Canvas, PIXELS_PER_UNIT};
 
 pub(super) use bars::horizontal;
@@ -68,11 +68,16 @@ fn presentable(chart: &Chart) -> Result<Chart, ChartError> {
     shown.title = labels::clean(&chart.title, labels::MAX_TITLE);
     shown.x.title = clean(&chart.x.title);
     shown.y.title = clean(&chart.y.title);
+    // Said once is enough, where the measure's name is the title too.
+    if shown.y.title == shown.title {
+        shown.y.title.clear();
+    }
     shown.note = chart.note.as_deref().map(clean);
     shown.series.truncate(MAX_SERIES);
+    let most = most_places(chart.kind, shown.series.len());
     for series in &mut shown.series {
         series.name = clean(&series.name);
-        series.points.truncate(MAX_POINTS);
+        series.points.truncate(most);
         for point in &mut series.points {
             point.label = clean(&point.label);
             point.at = point.at.filter(|at| at.is_finite()).map(|at| at.clamp(-1e15, 1e15));

@@ -23,6 +23,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartEr
     let number = canvas.fit(&number, em, room + 1.0);
     canvas.text(&number, (WIDTH / 2.0, HEIGHT / 2.0 + em * 0.3), em, Anchor::Middle, series_color(0))?;
     let label = if point.label.is_empty() { &chart.y.title } else { &point.label };
+    // The title may be the column's name already.
+    let label = if *label == chart.title { "" } else { label.strip_suffix(&format!(" · {}", chart.title)).unwrap_or(label) };
     let color = if chart.title.is_empty() { INK } else { FAINT };
     let label = canvas.fit(label, CAPTION, room);
     canvas.text(&label, (WIDTH / 2.0, HEIGHT / 2.0 + em * 0.3 + CAPTION * 2.2), CAPTION, Anchor::Middle, color)

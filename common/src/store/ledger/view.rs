@@ -58,6 +58,10 @@ pub struct JobView {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Jobs before it in its lane, while it waits; at most 1,000 are counted. Not in lists.
+    pub queue_position: Option<i64>,
+    /// How long the first of them has waited, in milliseconds. Not in lists.
+    pub queue_head_ms: Option<i64>,
 }
 
 /// A job of this user; admins see everybody's (`owner` none).
@@ -67,9 +71,17 @@ pub struct JobView {
 pub async fn find(pool: &PgPool, owner: Option<UserId>, id: JobId) -> Result<Option<JobView>> {
     let row = sqlx::query_as!(
         JobView,
-        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
-                run_at, deadline, created_at, started_at, finished_at
-         FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)",
+        "SELECT j.id, j.kind, j.lane, j.state, j.stage, j.progress, j.user_id, j.connection_id, j.subject_id, j.attempt, j.max_attempts,
+                j.dead, j.error, j.replay_of, j.run_at, j.deadline, j.created_at, j.started_at, j.finished_at,
+                CASE WHEN j.state IN ('waiting', 'queued') THEN
+                    (SELECT count(*) FROM (SELECT FROM jobs w WHERE w.finished_at IS NULL AND w.lane = j.lane
+                         AND w.run_at < j.run_at AND w.state IN ('waiting', 'queued') LIMIT 1000) ahead)
+                END AS queue_position,
+                CASE WHEN j.state IN ('waiting', 'queued') THEN
+                    (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE w.finished_at IS NULL
+                         AND w.lane = j.lane AND w.run_at <= j.run_at AND w.state IN ('waiting', 'queued') ORDER BY w.run_at LIMIT 1)
+                END AS queue_head_ms
+         FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2)",
         id.0,
         owner.map(|id| id.0)
     )
@@ -78,7 +90,16 @@ pub async fn find(pool: &PgPool, owner: Option<UserId>, id: JobId) -> Result<Opt
     Ok(row)
 }
 
-/// A page of a user's jobs, newest first, before a cursor.
+/// Whether a job has ended, for those who wait for it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn has_ended(pool: &PgPool, id: JobId) -> Result<bool> {
+    let finished = sqlx::query_scalar!("SELECT finished_at FROM jobs WHERE id = $1", id.0).fetch_optional(pool).await?;
+    Ok(finished.is_none_or(|at| at.is_some()))
+}
+
+/// A page of a user's jobs, newest first, before a cursor; of these connections and of none, where `usable` names some.
 ///
 /// # Errors
 /// If the database fails.
@@ -87,21 +108,24 @@ pub async fn list(
     owner: UserId,
     kind: Option<JobKind>,
     state: Option<JobState>,
+    usable: Option<&[Uuid]>,
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Vec<JobView>> {
     let rows = sqlx::query_as!(
         JobView,
         "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
-                run_at, deadline, created_at, started_at, finished_at
+                run_at, deadline, created_at, started_at, finished_at, NULL::int8 AS queue_position, NULL::int8 AS queue_head_ms
          FROM jobs WHERE user_id = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3)
            AND ($4::uuid IS NULL OR id < $4)
+           AND ($6::uuid[] IS NULL OR connection_id IS NULL OR connection_id = ANY($6))
          ORDER BY id DESC LIMIT $5",
         owner.0,
         kind.map(JobKind::as_str),
         state.map(JobState::as_str),
         before.map(|id| id.0),
-        limit
+        limit,
+        usable
     )
     .fetch_all(pool)
     .await?;

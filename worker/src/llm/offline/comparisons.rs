@@ -32,6 +32,7 @@ impl Reader<'_, '_> {
             let Some((operator, word)) = compares(at + 1).or_else(|| compares(before(at))) else { continue };
             let place = Place { number: at, first: at.min(operator), last: at.max(operator) };
             let operand = self.operand(place, &number)?;
+            let operand = self.total_of_lines(operand)?;
             self.conditions.push(Condition { operand, operator: word, number: number.value });
             self.take(at);
             self.take(operator);
@@ -55,6 +56,7 @@ impl Reader<'_, '_> {
         let first = if opened { before(at) } else { at };
         let last = if closed { upper + 1 } else { upper };
         let operand = self.operand(Place { number: at, first, last }, &least)?;
+        let operand = self.total_of_lines(operand)?;
         self.conditions.push(Condition { operand, operator: Word::Gte, number: least.value });
         self.conditions.push(Condition { operand, operator: Word::Lte, number: most.value });
         for used in first..=last {
@@ -101,6 +103,20 @@ impl Reader<'_, '_> {
         self.money_near(place, left, right)
     }
 
+    /// "products that sold more than 1500 units" is about the total of a product's lines.
+    fn total_of_lines(&self, operand: Operand) -> Result<Operand, Refusal> {
+        let Operand::Column(column, None) = operand else { return Ok(operand) };
+        let Some(line) = self.catalog.lines().into_iter().find(|line| line.quantity == column) else { return Ok(operand) };
+        if self.named_tables().iter().all(|&table| table == line.table) {
+            return Ok(operand);
+        }
+        let sold = self.lexemes.iter().any(|lexeme| {
+            let text = lexeme.text.to_lowercase();
+            lexeme.word() == Some(Word::Sold) || text.contains("sold") || text.starts_with("판매") || text.starts_with("팔린")
+        });
+        if sold { Ok(Operand::Column(column, Some(Function::Sum))) } else { Err(Refusal::OneOrTotal(self.catalog.full_name(column))) }
+    }
+
     fn is_figure(&self, at: usize) -> bool {
         !self.is_used(at) && (self.is_measure(at) || self.is(at, Word::Revenue))
     }
@@ -127,7 +143,8 @@ impl Reader<'_, '_> {
         let beside = self.table(left).filter(|_| !self.korean);
         let after = (right..self.lexemes.len()).find_map(|at| self.table(at));
         let earlier = (0..place.first).rev().find_map(|at| self.table(at));
-        let table = beside.or(after).or(earlier).ok_or_else(|| Refusal::Unknown(vec![self.text(place.number)]))?;
+        let held = self.filters.first().map(|filter| self.catalog.columns[filter.column].table);
+        let table = beside.or(after).or(earlier).or(held).ok_or_else(|| Refusal::Unknown(vec![self.text(place.number)]))?;
         let money = self.catalog.money_column(table).ok_or_else(|| Refusal::NoMeasure(Some(self.catalog.tables[table].name.to_owned())))?;
         Ok(Operand::Column(money, None))
     }

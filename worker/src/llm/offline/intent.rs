@@ -68,8 +68,6 @@ pub(super) struct Ask {
     pub time: TimeFilter,
     pub share: bool,
     pub fresh: bool,
-    /// Words passed over.
-    pub ignored: Vec<String>,
 }
 
 /// Words whose role is told by being there.
@@ -116,8 +114,9 @@ const RANKINGS: &[Word] = &[
     Word::MinPrice,
     Word::Max,
     Word::Min,
-    Word::Desc,
+    // "sorted ascending" has both.
     Word::Asc,
+    Word::Desc,
 ];
 
 /// Words that may be left over.
@@ -192,7 +191,6 @@ impl<'c, 'a> Intent<'c, 'a> {
             time: reader.time,
             share: words.contains_key(&Word::Share),
             fresh: words.contains_key(&Word::Fresh),
-            ignored: reader.ignored.clone(),
         };
         let mut intent = Self {
             reader,
@@ -240,9 +238,10 @@ impl<'c, 'a> Intent<'c, 'a> {
         self.apply_conditions()?;
         self.default_figure()?;
         self.finish()?;
+        self.refuse_lost_function()?;
         self.ask.dates = std::mem::take(&mut self.reader.dates);
         let left: Vec<String> = (0..len)
-            .filter(|&at| !self.reader.is_used(at) && !self.reader.is_noun(at))
+            .filter(|&at| !self.reader.is_used(at) && (!self.reader.is_noun(at) || self.reader.unit(at).is_some()))
             .filter(|&at| self.reader.word(at).is_none_or(|word| !HARMLESS.contains(&word)))
             .map(|at| self.reader.text(at))
             .collect();
@@ -290,7 +289,8 @@ impl<'c, 'a> Intent<'c, 'a> {
             later.or(earlier)
         };
         self.counted = if let Some(mut at) = found {
-            if reader.qualifies(at) && countable(at + 1) && reader.is_attribute(at + 1) {
+            // "customers have a phone number" is not "customer phone numbers".
+            if reader.qualifies(at) && countable(at + 1) && reader.is_attribute(at + 1) && !reader.lexemes[at].plural {
                 at += 1;
             }
             self.reader.take(at);
@@ -302,6 +302,37 @@ impl<'c, 'a> Intent<'c, 'a> {
             (!self.ask.filters.is_empty()).then_some(Counted::Filtered)
         };
         self.reader.take(count);
+        self.count_pieces();
+    }
+
+    /// "how many items were sold", "상품이 몇 개 팔렸어" ask for pieces, not for rows.
+    fn count_pieces(&mut self) {
+        let reader = &self.reader;
+        let lines = reader.catalog.lines();
+        let [line] = lines.as_slice() else { return };
+        let sold = (0..reader.lexemes.len()).find(|&at| reader.is(at, Word::Sold));
+        let (table, items) = match self.counted {
+            Some(Counted::Noun(at)) => (reader.table(at), reader.text(at).to_lowercase().starts_with("item")),
+            Some(Counted::Filtered) => (Some(reader.catalog.columns[self.ask.filters[0].column].table), true),
+            None => return,
+        };
+        let named = table.is_some_and(|table| table == line.table || reader.catalog.reaches(line.table, table));
+        let finite = sold.is_some_and(|at| ["팔렸", "판매됐", "판매되었"].iter().any(|verb| reader.text(at).starts_with(verb)));
+        let ordered =
+            items && reader.lexemes.iter().any(|lexeme| matches!(lexeme.text.to_lowercase().as_str(), "ordered" | "bought" | "purchased"));
+        let filtered = matches!(self.counted, Some(Counted::Filtered));
+        let pieces = if filtered { sold.is_some() } else { finite || ordered || (items && sold.is_some()) };
+        if !named || !pieces {
+            return;
+        }
+        self.counted = None;
+        self.figure = Some(Figure::Settled(Measure::Column(Function::Sum, line.quantity)));
+        if let Some(sold) = sold {
+            self.reader.take(sold);
+        }
+        if !self.ask.time.is_set() {
+            self.reader.dates.clear();
+        }
     }
 
     fn find_heads(&mut self) -> Result<(), Refusal> {
@@ -370,6 +401,29 @@ impl<'c, 'a> Intent<'c, 'a> {
         Ok(())
     }
 
+    /// "max amount of cancelled orders", "취소된 주문의 최대 금액": one figure of the rows named, no list of them.
+    fn is_extreme_of_rows(&self) -> bool {
+        let reader = &self.reader;
+        let (Some(place), [head], [table]) = (self.ranking.and_then(|word| self.place(word)), self.heads.as_slice(), self.free.as_slice())
+        else {
+            return false;
+        };
+        let own = |column: &ColumnId| reader.table(*table) == Some(reader.catalog.columns[*column].table);
+        let ordered = if reader.korean { *table < place } else { *head < *table };
+        place < *head && ordered && self.ask.limit.is_none() && reader.columns(*head).iter().any(own)
+    }
+
+    /// "average orders per month" would be an average of counts.
+    fn refuse_lost_function(&self) -> Result<(), Refusal> {
+        let counts = matches!(self.ask.measure, Some(Measure::Rows(_) | Measure::Values(_) | Measure::Sold));
+        let ranks = self.ranking.is_some();
+        let lost = [(Word::Avg, true), (Word::Max, !ranks), (Word::Min, !ranks)];
+        match lost.into_iter().find(|&(word, lost)| counts && lost && self.has(word)) {
+            Some((word, _)) => Err(Refusal::Method(self.text_of(word))),
+            None => Ok(()),
+        }
+    }
+
     /// Tells rankings from plain maxima: "highest price" is a figure, "city with the highest revenue" a ranking.
     fn settle_ranking(&mut self) -> Result<(), Refusal> {
         if let Some(place) = self.place(Word::Superlative) {
@@ -385,7 +439,13 @@ impl<'c, 'a> Intent<'c, 'a> {
         }
         if matches!(self.ranking, Some(Word::Max | Word::Min)) {
             let no_target = self.free.is_empty() && !self.has(Word::Who);
-            if !self.ask.groups.is_empty() || no_target || self.ask.time.split.is_some() {
+            let plain = !self.ask.groups.is_empty() || no_target || self.ask.time.split.is_some();
+            // The highest revenue by city is that of a city, not of an order.
+            let revenue = self.heads.first().is_some_and(|&head| self.reader.is(head, Word::Revenue)) && !self.has(Word::Avg);
+            if revenue && self.ask.groups.is_empty() && plain {
+                return Err(Refusal::ExtremeRevenue);
+            }
+            if (plain && !revenue) || self.is_extreme_of_rows() {
                 self.ranking = None;
             }
         }

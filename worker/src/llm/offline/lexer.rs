@@ -122,6 +122,15 @@ const LONGEST_KOREAN: usize = 14;
 /// Longest English phrase looked up, in words.
 const LONGEST_ENGLISH: usize = 5;
 
+/// Syllables that follow a word and don't start one.
+const PARTICLES: &[&str] = &[
+    "원", "만", "인", "은", "는", "이", "가", "의", "도", "로", "를", "을", "에", "나", "내", "저", "그", "와", "과", "및", "간", "거",
+    "한",
+];
+/// What may follow 수, the number of something, in one word.
+const AFTER_COUNT: &[&str] =
+    &["는", "는요", "를", "가", "의", "와", "로", "만", "야", "죠", "예요", "에요", "이며", "인가요", "인지", "입니까", "는몇", "는얼마"];
+
 /// Reads tokens into lexemes.
 pub(super) struct Lexer<'c, 'a> {
     catalog: &'c Catalog<'a>,
@@ -144,7 +153,13 @@ impl<'c, 'a> Lexer<'c, 'a> {
             let token = &self.tokens[at];
             match &token.kind {
                 Kind::Hangul => {
-                    if let Some((pieces, next)) = self.segment(at, offset) {
+                    if let Some(read) = self.number_word(at).filter(|_| offset == 0) {
+                        lexemes.push(Lexeme::new(&token.raw, read.sense));
+                        (at, offset) = (read.token, read.offset);
+                        continue;
+                    }
+                    let apart = offset == 0 && self.falls_apart(at);
+                    if let Some((pieces, next)) = self.segment(at, offset).filter(|_| !apart) {
                         lexemes.extend(pieces);
                         at = next;
                     } else {
@@ -156,6 +171,12 @@ impl<'c, 'a> Lexer<'c, 'a> {
                 }
                 Kind::Number(value) => {
                     let read = numbers::read(&mut self, at, *value);
+                    // 매출 1위 상품 is the top one; 3위 alone is not the top three.
+                    let first = token.text == "1" && self.tokens.get(at + 1).is_some_and(|next| next.glued && next.text.starts_with('위'));
+                    let ranked = lexemes.iter().any(|lexeme| matches!(lexeme.word(), Some(Word::Top | Word::Bottom)));
+                    if first && !ranked {
+                        lexemes.push(Lexeme::new("1위", Sense::Word(Word::Top)));
+                    }
                     lexemes.push(Lexeme::new(&token.raw, read.sense));
                     (at, offset) = (read.token, read.offset);
                 }
@@ -264,8 +285,46 @@ impl<'c, 'a> Lexer<'c, 'a> {
         None
     }
 
+    /// 세 개, 다섯명, 만원: a number word with its counter.
+    fn number_word(&self, at: usize) -> Option<numbers::Read> {
+        let tokens: &'c [Token] = self.tokens;
+        let token = &tokens[at];
+        if let Some((value, taken)) = numbers::money_word(&token.text) {
+            let (token, offset) = if taken == token.chars.len() { (at + 1, 0) } else { (at, taken) };
+            return Some(numbers::Read { sense: numbers::plain(value, Unit::Money), token, offset });
+        }
+        let (value, rest) = numbers::korean_word(&token.text)?;
+        let (place, rest) = if rest.is_empty() { (at + 1, tokens.get(at + 1)?.text.as_str()) } else { (at, rest) };
+        let counter = ["가지", "개", "명", "곳"].into_iter().find(|counter| rest.starts_with(counter))?;
+        let taken = tokens[place].chars.len() - rest.chars().count() + counter.chars().count();
+        let ends = taken == tokens[place].chars.len();
+        let (token, offset) = if ends { (place + 1, 0) } else { (place, taken) };
+        Some(numbers::Read { sense: numbers::plain(value, Unit::Things), token, offset })
+    }
+
+    /// Whether a word falls apart into particles: 수원, 인도, 와인. It is a name that nobody here knows.
+    fn falls_apart(&mut self, at: usize) -> bool {
+        let tokens: &'c [Token] = self.tokens;
+        let token = &tokens[at];
+        if token.glued || token.chars.len() < 2 || self.find(&token.text).is_some() || lexicon::ENDING_LIST.contains(&token.chars) {
+            return false;
+        }
+        let phrases = self.korean_phrases(at, 0);
+        let first = phrases.into_iter().find(|(_, _, (next, offset))| self.segment(*next, *offset).is_some());
+        let Some((key, ..)) = first else { return false };
+        let rest: String = token.chars[1..].iter().collect();
+        if key == "수" { !AFTER_COUNT.contains(&rest.as_str()) } else { PARTICLES.contains(&key.as_str()) }
+    }
+
     /// Reads the longest English phrase at a token; tells how many tokens it took.
     fn english(&self, at: usize, lexemes: &mut Vec<Lexeme<'a>>) -> usize {
+        // top ten, more than five
+        if let Some(value) = numbers::english_word(&self.tokens[at].text)
+            && lexemes.last().and_then(Lexeme::word).is_some_and(Word::takes_number)
+        {
+            lexemes.push(Lexeme::new(&self.tokens[at].raw, numbers::plain(value, Unit::None)));
+            return 1;
+        }
         let latin = self.tokens[at..].iter().take(LONGEST_ENGLISH).take_while(|token| token.kind == Kind::Latin).count();
         for length in (1..=latin).rev() {
             let part = &self.tokens[at..at + length];

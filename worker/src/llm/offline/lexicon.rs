@@ -50,6 +50,7 @@ pub(super) enum Word {
     Gt,
     Lte,
     Lt,
+    Eq,
     Between,
     And,
     Or,
@@ -77,9 +78,14 @@ impl Word {
         matches!(self, Self::Predict | Self::Why | Self::Write | Self::Method)
     }
 
+    /// Whether a number word may follow it: top ten, exactly one.
+    pub fn takes_number(self) -> bool {
+        self.compares() || matches!(self, Self::Top | Self::Bottom | Self::Latest | Self::Oldest)
+    }
+
     /// Whether it compares with a number.
     pub fn compares(self) -> bool {
-        matches!(self, Self::Gte | Self::Gt | Self::Lte | Self::Lt)
+        matches!(self, Self::Gte | Self::Gt | Self::Lte | Self::Lt | Self::Eq)
     }
 }
 
@@ -215,11 +221,16 @@ const WORDS: &[(Word, &str)] = &[
     (
         Word::Desc,
         "많은순|높은순|큰순|많은순서|높은순서|큰순서|순|순서|내림차순|descending|많은|높은|많이|큰|ranked|sorted|ordered by|sorted by|ranked by|rank by|sort by\
-     |rank|in order of|in descending order",
+     |rank|in order of|in descending order|descending order|highest first|largest first|biggest first|high to low|highest to lowest\
+     |순서대로|순대로|많은순서대로|높은순서대로|큰순서대로|많은순대로|높은순대로",
     ),
-    (Word::Asc, "적은순|낮은순|작은순|적은순서|낮은순서|오름차순|ascending|적은|낮은|작은|적게"),
-    (Word::Latest, "latest|recent|most recent|newest|last|past|최근|최신|가장최근|제일최근|지난|가장최신"),
-    (Word::Oldest, "oldest|earliest|가장오래된|제일오래된|가장먼저|first"),
+    (
+        Word::Asc,
+        "적은순|낮은순|작은순|적은순서|낮은순서|오름차순|ascending|적은|낮은|작은|적게|적은순서대로|낮은순서대로|적은순대로|낮은순대로|lowest first\
+     |smallest first|fewest first|least first|low to high|lowest to highest|in ascending order|ascending order",
+    ),
+    (Word::Latest, "latest|recent|most recent|newest|last|past|최근|최신|가장최근|제일최근|지난|가장최신|마지막|맨마지막"),
+    (Word::Oldest, "oldest|earliest|가장오래된|제일오래된|가장먼저|first|첫|첫번째|최초"),
     (Word::By, "by|group by|grouped by|broken down by|split by|기준"),
     (Word::Each, "per|each|for each|in each|for every|every|by each"),
     (Word::Suffix, "별|마다|당"),
@@ -228,7 +239,10 @@ const WORDS: &[(Word, &str)] = &[
         "revenue|sale|turnover|sales amount|sales revenue|sales volume in won|spent|spend|spending|earned|earn|earning|매출|매출액\
      |매출금액|판매액|판매금액|판매매출|구매액|구매금액|구매총액|쓴돈|쓴|지출|수입",
     ),
-    (Word::Sold, "sold|sell|selling|판매|팔린|판매된|팔리는|판매되는"),
+    (
+        Word::Sold,
+        "sold|sell|selling|판매|팔린|판매된|팔리는|판매되는|팔렸어|팔렸어요|팔렸나요|팔렸니|팔렸는지|판매됐나요|판매되었나요|판매됐어",
+    ),
     (
         Word::BestSold,
         "bestseller|bestselling|popular|인기|인기있는|인기많은|많이팔린|잘팔린|잘팔리는|베스트셀러|best selling|best seller|most popular|most sold\
@@ -246,11 +260,12 @@ const WORDS: &[(Word, &str)] = &[
     (Word::Gte, "at least|or more|or higher|or above|or greater|no less than|>=|이상|이상의|최소한|적어도"),
     (
         Word::Gt,
-        "over|more than|above|greater than|exceeding|exceed|exceeds|higher than|larger than|bigger than|>|초과|넘는|넘은|넘게|보다많은|보다큰\
+        "over|more than|above|greater than|exceeding|exceed|exceeds|higher than|larger than|bigger than|more expensive than|pricier than|>|초과|넘는|넘은|넘게|보다많은|보다큰\
      |보다높은|보다많이|보다비싼",
     ),
     (Word::Lte, "at most|or less|or fewer|or lower|no more than|up to|<=|이하|이하의"),
     (Word::Lt, "under|less than|below|fewer than|lower than|cheaper than|smaller than|<|미만|보다적은|보다작은|보다낮은|보다싼|안되는"),
+    (Word::Eq, "exactly|precisely|equal to|정확히|딱"),
     (Word::Between, "between|사이"),
     (Word::And, "and|와|과|및|그리고|,|&|+|하고|랑|이랑"),
     (Word::Or, "or|또는|이나|혹은"),
@@ -280,28 +295,31 @@ const WORDS: &[(Word, &str)] = &[
         Word::Method,
         "median|percentile|stddev|standard deviation|variance|correlation|correlate|regression|cumulative|running|growth\
      |increase|decrease|rate|moving|yoy|mom|retention|cohort|cluster|recommend|anomaly|outlier|중앙값|중간값|표준편차|분산|상관|상관관계|누적\
-     |증가율|성장률|증감|증감률|증가|감소|전년대비|전월대비|성장|재구매율|이탈|이탈률|추천|군집|이상치|취소율|환불률|반품률|전환율|늘었|줄었|늘어난|줄어든|율",
+     |증가율|성장률|증감|증감률|증가|감소|전년대비|전월대비|성장|재구매율|이탈|이탈률|추천|군집|이상치|취소율|환불률|반품률|전환율|순매출|순이익|순수익|늘었|줄었|늘어난|줄어든|율",
     ),
 ];
 
 /// English words that carry no meaning here.
-const STOP_ENGLISH: &str = "a|about|all|all of|also|am|an|answer|any|are|as|as of|at|available|bar|based|be|been|belong|belonging|came|can|chart\
-    |come|coming|could|current|currently|data|did|display|do|does|dollar|draw|earns|entire|entry|exist|existing|figure|find\
-    |for|get|give|give me|graph|had|happen|happened|has|have|having|he|hello|hey|hi|how|how much|i|in|in our shop|in total\
-    |is|it|its|just|know|krw|let|line|live|lives|living|located|made|make|makes|many|me|much|my|occur|occurred|of|on|one\
-    |ones|only|our|our shop|our's|pie|place|placed|please|plot|question|record|respectively|result|return|row|s|see|she\
-    |should|show|show me|so|some|store's|tell|tell me|thank|thanks|that|the|their|them|then|there|these|they|this|those\
-    |together|us|usd|visualise|visualize|want|was|we|were|what|what are|what is|whats|when|where|whole|whose|with|won|work\
-    |working|works|would|you|your";
+const STOP_ENGLISH: &str = "a|about|all|all of|also|am|an|answer|any|are|as|as of|at|bar|based|be|been|belong|belonging|came|can|chart\
+    |come|coming|could|data|did|display|do|do we sell|do you sell|does|dollar|draw|during|earns|entire|entry|exist|figure|find\
+    |for|get|give|give me|graph|had|happen|happened|has|have|having|he|hello|hey|hi|how|how much|i|i'd|i'd like|i'd like to|i've|in|in our shop|in total\
+    |is|it|its|just|know|krw|let|like to know|like to see|line|live in|lives in|living in|located|made|make|makes|many|me|much|my|occur|occurred|of|on\
+    |ones|only|our|our shop|our's|pie|place|placed|please|plot|question|record|respectively|result|return all|return me|return the|row|s|see|she\
+    |should|show|show me|so|some|store's|tell|tell me|thank|thanks|that|the|their|them|then|there|there's|these|they|they've|this|those\
+    |throughout|together|us|usd|visualise|visualize|want|was|we|we'd|we've|were|what|what're|what are|what is|whats|when|where|whole|whose|with|won|work for|work in\
+    |working for|working in|works for|works in|would|would like|would like to|you|your";
 
 /// Korean words and predicates that carry no meaning here.
 const STOP_KOREAN: &str = "가|가게|가지고있는|가진|각|각각|각각의|간|값|거|거주|거주하는|검색|것|결과|계산|계산해주세요|계산해줘|관한|구하라|구해주세요|구해줘|궁금합니다|궁금해|궁금해요|그|그래프|그래프로|그려주세요|그려줘|그리고나서\
     |그림|기간|기록|기록한|나열|나열해줘|나온|나왔나요|나왔어|내|낸|누구야|누구예요|누구인가요|는|대하여|대한|대해|데이터|도|동안|돼|돼요|됐나요|됐어|되나|되나요|되는지|되니|되었나요|된|된것|됩니까|들어온\
     |등록된|따라|따른|때|로|로그|를|만|말해주세요|말해줘|몇이나|모두|모든|무엇|무엇이|무엇인가요|뭐|뭐가|뭐야|뭐예요|뭔가요|받은|발생|발생한|보여|보여주세요|보여줄래|보여줘|보여줘요|보유한|부탁|부탁드립니다\
-    |부탁해|부탁해요|뽑아주세요|뽑아줘|사는|살고있는|속한|쇼핑몰|순수|실적|싶어|싶어요|안에|알고싶어|알고싶어요|알려|알려주세요|알려줄래|알려줘|알려줘요|알수있을까|어디|어디야|어디에|어디예요|어디인가요|어딘가요\
+    |부탁해|부탁해요|뽑아주세요|뽑아줘|사는|살고있는|속한|쇼핑몰|실적|싶어|싶어요|안에|알고싶어|알고싶어요|알려|알려주세요|알려줄래|알려줘|알려줘요|알수있을까|어디|어디야|어디에|어디예요|어디인가요|어딘가요\
     |어때|어떤지|어떻게|어떻게돼|어떻게되나요|언제|언제야|언제인가요|얼마|얼마나|얼마나돼|얼마나되나요|얼마니|얼마야|얼마에요|얼마였나요|얼마였어|얼마예요|얼마인가요|얼마인지|얼마입니까|얼마지|에|에서|올린|우리\
     |우리의|원|위치한|으로|은|을|의|이|이고|이루어진|이며|인|인가요|일어난|있나요|있는|있는지|있니|있던|있습니까|있어|있어요|있었나요|있었어|있지|자료|저|저희|전부|전체|정리|정리해주세요|정리해줘|정보|조회\
-    |조회해주세요|조회해줘|좀|주세요|줄래|중|중에|중에서|줘|지금|진행|진행된|차트|차트로|찾아|찾아주세요|찾아줘|총총|출력|표|표로|표시|하는|한|해당|해주세요|해줘|했나요|했는지|했어|현재|현황|확인|회사";
+    |조회해주세요|조회해줘|좀|주세요|줄래|중|중에|중에서|줘|지금|차트|차트로|찾아|찾아주세요|찾아줘|총총|출력|표|표로|표시|하는|한|해당|해주세요|해줘|했나요|했는지|했어|현재|현황|확인|회사\
+    |해주실래요|주실래요|줄래요|해줄래|해줄래요|알려주실래요|알려주시겠어요|알려줄수있어|알려줄수있나요|보여주실래요|보여주시겠어요|보여줄수있나요|인지|야|이야\
+    |이에요|예요|얼마일까|얼마일까요|얼마죠|얼마였지|뭐지|뭐죠|무엇인지|뭔지|누구지|누구죠|어디지|어디죠|있죠|있을까|있을까요|알고싶습니다|보고싶어|보고싶어요|부탁드려요\
+    |저는|제가|나는|혹시|한해|한해동안|언제였어|언제였나요|언제였지|언제예요|언제였는지|원그래프|원그래프로|막대그래프|막대그래프로|선그래프|선그래프로|파이차트|파이차트로";
 
 /// Words that ask for one row a period.
 const BUCKETS: &[(Bucket, &str)] = &[

@@ -99,6 +99,8 @@ enum Refusal {
     RankBy,
     /// An average of revenue: per order, per customer, per month?
     AverageRevenue,
+    /// The highest or lowest revenue: of what?
+    ExtremeRevenue,
     /// A comparison of single values or of their total.
     OneOrTotal(String),
 }

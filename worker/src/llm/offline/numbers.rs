@@ -73,6 +73,30 @@ const COUNTERS: &[(&str, Counter)] = &[
     ("원", Counter::Money),
 ];
 
+const ENGLISH_WORDS: &[&str] = &["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+const KOREAN_WORDS: &[&str] = &["한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열"];
+
+/// The value of an English number word.
+pub(super) fn english_word(word: &str) -> Option<u32> {
+    (1..).zip(ENGLISH_WORDS).find(|(_, known)| **known == word).map(|(value, _)| value)
+}
+
+/// The value of a Korean number word that a text starts with, and what follows it.
+pub(super) fn korean_word(text: &str) -> Option<(u32, &str)> {
+    (1..).zip(KOREAN_WORDS).find_map(|(value, word)| Some((value, text.strip_prefix(*word)?)))
+}
+
+/// The value of 만원, 십만원 … that a text starts with, and its length in characters.
+pub(super) fn money_word(text: &str) -> Option<(u32, usize)> {
+    let words = [("천만원", 10_000_000), ("백만원", 1_000_000), ("십만원", 100_000), ("만원", 10_000), ("천원", 1_000)];
+    words.into_iter().find(|(word, _)| text.starts_with(*word)).map(|(word, value)| (value, word.chars().count()))
+}
+
+/// A whole number told in words.
+pub(super) fn plain(value: u32, unit: Unit) -> Sense {
+    Sense::Number(Number { value: Decimal::from(value), whole: Some(value), unit, maybe_year: false })
+}
+
 enum English {
     Multiplier(i64),
     Counter(Counter),

@@ -28,7 +28,7 @@ pub(super) struct Rendered {
 /// # Errors
 /// If the tables can't be joined, or the figure would be counted twice.
 pub(super) fn render(catalog: &Catalog<'_>, mut ask: Ask, korean: bool) -> Result<Rendered, Refusal> {
-    if ask.fresh && ask.measure.is_none() {
+    if ask.fresh && ask.measure.is_none() && !lists_fresh_rows(catalog, &ask) {
         return Err(Refusal::Fresh);
     }
     if let Some(Measure::Column(Function::Avg, column)) = ask.measure
@@ -45,6 +45,14 @@ pub(super) fn render(catalog: &Catalog<'_>, mut ask: Ask, korean: bool) -> Resul
         Shape::Distinct(column) => writer.distinct(column),
         Shape::Figure | Shape::GroupCount => writer.figure(),
     }
+}
+
+/// "new customers in 2024" lists those whose own date lies in the period.
+fn lists_fresh_rows(catalog: &Catalog<'_>, ask: &Ask) -> bool {
+    let Some(Dimension::Table(table)) = ask.target else { return false };
+    let own = |column: &ColumnId| catalog.columns[*column].table == table;
+    let dated = ask.dates.iter().all(own) && catalog.tables[table].date.is_some() && ask.time.is_set();
+    dated && ask.shape == Shape::Rows && ask.context.is_empty() && ask.filters.iter().all(|filter| own(&filter.column))
 }
 
 /// What a figure is grouped by, periods first.
@@ -161,16 +169,7 @@ impl<'c, 'a> Writer<'c, 'a> {
 
     fn reading(&self, what: What, sources: &Sources<'_, '_>, conditions: &[String], limit: Option<u32>) -> Reading {
         let tables = sources.tables().into_iter().map(|table| self.catalog.tables[table].name.to_owned()).collect();
-        Reading {
-            what,
-            groups: Vec::new(),
-            conditions: conditions.to_vec(),
-            having: Vec::new(),
-            limit,
-            tables,
-            ignored: self.ask.ignored.clone(),
-            included: Vec::new(),
-        }
+        Reading { what, groups: Vec::new(), conditions: conditions.to_vec(), having: Vec::new(), limit, tables, included: Vec::new() }
     }
 
     /// Rows of one table.
@@ -281,7 +280,8 @@ impl<'c, 'a> Writer<'c, 'a> {
     /// One figure, or one for each group.
     fn figure(self) -> Result<Rendered, Refusal> {
         let measure = self.ask.measure.ok_or(Refusal::NoMeasure(None))?;
-        let timed_rows = self.is_timed() && matches!(measure, Measure::Rows(_)) && self.needed.is_empty() && self.ask.context.is_empty();
+        let own_rows = matches!(measure, Measure::Rows(table) if self.needed.iter().all(|&needed| needed == table));
+        let timed_rows = self.is_timed() && own_rows && self.ask.context.is_empty();
         if self.ask.fresh && !timed_rows {
             return Err(Refusal::Fresh);
         }
@@ -319,12 +319,14 @@ impl<'c, 'a> Writer<'c, 'a> {
             Some(Word::Asc) => vec![name],
             Some(_) => vec![format!("{name} DESC")],
             None if over_time => Vec::new(),
+            None if matches!(measure, Measure::Column(Function::Min, _)) => vec![name],
             None => vec![format!("{name} DESC")],
         };
         let order: Vec<String> = leading.into_iter().chain(grouping.ties).collect();
         sql += &format!(" ORDER BY {}", order.join(", "));
         let cut = self.ask.target.is_some() && !self.ask.having.is_empty();
-        if let Some(limit) = self.ask.limit.or(cut.then_some(LISTED)) {
+        reading.limit = self.ask.limit.or(cut.then_some(LISTED));
+        if let Some(limit) = reading.limit {
             sql += &format!(" LIMIT {limit}");
         }
         Ok(Rendered { sql, chart: self.chart(), reading })

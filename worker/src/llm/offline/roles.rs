@@ -90,8 +90,6 @@ pub(super) struct Reader<'c, 'a> {
     /// The measure that "by" asks to rank by.
     pub sort_by: Option<usize>,
     pub limit: Option<u32>,
-    /// Words passed over.
-    pub ignored: Vec<String>,
 }
 
 /// The index before; out of every range at the start.
@@ -117,7 +115,6 @@ impl<'c, 'a> Reader<'c, 'a> {
             conditions: Vec::new(),
             sort_by: None,
             limit: None,
-            ignored: Vec::new(),
         }
     }
 
@@ -176,7 +173,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.lexemes.get(at).is_some_and(|lexeme| !lexeme.values.is_empty() && lexeme.tables.is_empty() && lexeme.columns.is_empty())
     }
 
-    fn unit(&self, at: usize) -> Option<Bucket> {
+    pub fn unit(&self, at: usize) -> Option<Bucket> {
         if let Sense::Unit(bucket) = self.lexemes.get(at)?.sense { Some(bucket) } else { None }
     }
 
@@ -253,32 +250,11 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    /// Unknown words end it, unless they look like filler and are few: a word before a noun says which ones are meant.
-    fn refuse_unknown(&mut self) -> Result<(), Refusal> {
-        let (mut hard, mut soft) = (Vec::new(), Vec::new());
-        for at in 0..self.lexemes.len() {
-            if self.lexemes[at].sense != Sense::Unknown {
-                continue;
-            }
-            let text = self.text(at);
-            let modifies = self.lexemes.get(at + 1).is_some_and(|next| !next.tables.is_empty() || !next.columns.is_empty());
-            if !modifies && is_filler(&text) {
-                soft.push(text)
-            } else {
-                hard.push(text)
-            }
-            self.take(at);
-        }
-        let glue = |lexeme: &&Lexeme<'_>| !matches!(lexeme.word(), Some(Word::And | Word::By | Word::Each | Word::Suffix));
-        let content = self.lexemes.iter().filter(glue).count();
-        if !hard.is_empty() {
-            return Err(Refusal::Unknown(hard));
-        }
-        if soft.len() * 3 > content {
-            return Err(Refusal::Unknown(soft));
-        }
-        self.ignored = soft;
-        Ok(())
+    /// Unknown words end it: any of them may say which rows are meant.
+    fn refuse_unknown(&self) -> Result<(), Refusal> {
+        let unknown = |lexeme: &&Lexeme<'_>| lexeme.sense == Sense::Unknown;
+        let words: Vec<String> = self.lexemes.iter().filter(unknown).map(|lexeme| lexeme.text.clone()).collect();
+        if words.is_empty() { Ok(()) } else { Err(Refusal::Unknown(words)) }
     }
 
     pub fn named_tables(&self) -> Vec<TableId> {
@@ -326,9 +302,12 @@ impl<'c, 'a> Reader<'c, 'a> {
             let near = ranks(self.word(before(at))) || ranks(self.word(at + 1));
             let placed = if self.korean {
                 let counted = number.unit == Unit::Things;
-                near || (counted && (self.is_noun(before(at)) || (0..self.lexemes.len()).any(|at| ranks(self.word(at)))))
+                let ranked = (0..self.lexemes.len()).any(|at| ranks(self.word(at)));
+                near || (counted && (ranked || (self.is_noun(before(at)) && !self.counts_for_others(at))))
             } else {
-                near || self.is_noun(at + 1) || self.is_value(at + 1)
+                // "customers with 10 orders" is no list of ten.
+                let first = !(0..at).any(|earlier| self.is_noun(earlier));
+                near || (first && (self.is_noun(at + 1) || self.is_value(at + 1)))
             };
             let counts = matches!(number.unit, Unit::None | Unit::Things) && self.limit.is_none();
             let Some(limit) = number.whole.filter(|limit| placed && counts && (1..=10_000).contains(limit)) else {
@@ -343,6 +322,15 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Reader<'_, '_> {
+    /// 주문 10건인 고객: a number of orders told of something else is no number of rows.
+    fn counts_for_others(&self, number: usize) -> bool {
+        let table = self.table(before(number));
+        let own = |at: usize| self.columns(at).iter().any(|&column| Some(self.catalog.columns[column].table) == table);
+        (number + 1..self.lexemes.len()).any(|at| self.is_noun(at) && !own(at))
     }
 }
 
@@ -364,12 +352,4 @@ fn is_ranking(word: Word) -> bool {
             | Word::Desc
             | Word::Asc
     )
-}
-
-/// Adverbs and verbs carry little; names and adjectives may carry all.
-fn is_filler(text: &str) -> bool {
-    if super::tokens::starts_hangul(text) {
-        return text.chars().count() > 1 && text.ends_with(['다', '요', '까', '니', '줘', '지', '죠']);
-    }
-    text.chars().all(|c| c.is_ascii_lowercase()) && ["ly", "ing", "ed"].iter().any(|ending| text.ends_with(ending))
 }

@@ -3,8 +3,9 @@
 use super::{
     Refusal,
     intent::{Counted, Figure, Intent, Measure, Shape},
+    lexer::Lexeme,
     lexicon::{Bucket, Word},
-    matching::{ColumnId, TableId},
+    matching::{ColumnId, Meaning, TableId},
     roles::{Condition, Dimension, Function, Operand},
 };
 
@@ -31,6 +32,9 @@ impl Intent<'_, '_> {
             // In a ranking the superlative orders the rows; it is no function of the figure.
             let function = self.function.filter(|function| !(ranked && matches!(function, Function::Max | Function::Min)));
             self.figure = Some(match self.reader.word(head) {
+                Some(Word::Aov) if matches!(function, Some(Function::Max | Function::Min)) => {
+                    return Err(Refusal::Method(self.reader.text(head)));
+                }
                 Some(Word::Aov) => Figure::Settled(Measure::Revenue(Function::Avg)),
                 Some(Word::Revenue) if function == Some(Function::Avg) => return Err(Refusal::AverageRevenue),
                 Some(Word::Revenue) => Figure::Settled(Measure::Revenue(function.unwrap_or(Function::Sum))),
@@ -85,7 +89,8 @@ impl Intent<'_, '_> {
 
     /// One for "the most …" of one thing, else ten.
     fn default_limit(&self, word: Word, plural: bool) -> u32 {
-        let superlative = !matches!(word, Word::Top | Word::Bottom);
+        let text = self.text_of(word).to_lowercase();
+        let superlative = !matches!(word, Word::Top | Word::Bottom) || (!self.reader.korean && !plural) || text == "꼴찌";
         let single = if self.reader.korean {
             word != Word::BestSold || self.text_of(word).starts_with("가장") || self.text_of(word).starts_with("제일")
         } else {
@@ -108,6 +113,14 @@ impl Intent<'_, '_> {
             (false, false) => earlier.first().or(later.first()),
         };
         let Some(at) = asked.or(placed.copied()) else {
+            if let Some(plural) = self.target_of_values(word) {
+                return Ok(plural);
+            }
+            let spender = self.has(Word::Who) && matches!(self.figure, Some(Figure::Settled(Measure::Revenue(Function::Sum))));
+            if let Some(buyer) = self.buyers().filter(|_| spender) {
+                self.ask.target = Some(Dimension::Table(buyer));
+                return Ok(false);
+            }
             let own = self.figure_column().filter(|_| self.ask.limit.is_some() || self.has(Word::Who));
             let column = own.ok_or(Refusal::NoTarget)?;
             self.ask.target = Some(Dimension::Table(self.reader.catalog.columns[column].table));
@@ -117,6 +130,29 @@ impl Intent<'_, '_> {
         self.reader.take(at);
         self.ask.target = Some(self.reader.dimension(at)?);
         Ok(self.reader.lexemes[at].plural)
+    }
+
+    /// "the most expensive electronics": a known value stands for the rows that have it.
+    fn target_of_values(&mut self, word: Word) -> Option<bool> {
+        let [filter] = self.ask.filters.as_slice() else { return None };
+        if filter.negated || !matches!(word, Word::MaxPrice | Word::MinPrice | Word::BestSold) {
+            return None;
+        }
+        let (column, catalog) = (filter.column, self.reader.catalog);
+        let table = catalog.columns[column].table;
+        // Only what has a name and a price is sold.
+        catalog.tables[table].label.and(catalog.price_column(table))?;
+        self.ask.target = Some(Dimension::Table(table));
+        let named = |lexeme: &&Lexeme<'_>| lexeme.values.iter().any(|(held, _)| *held == column);
+        Some(self.reader.lexemes.iter().filter(named).any(|lexeme| lexeme.plural))
+    }
+
+    /// The table of those who buy.
+    fn buyers(&self) -> Option<TableId> {
+        self.reader.catalog.meanings("customer")?.iter().find_map(|(_, meaning)| match meaning {
+            Meaning::Table(table) => Some(*table),
+            _ => None,
+        })
     }
 
     /// Tables and attributes still without a role.
@@ -133,9 +169,35 @@ impl Intent<'_, '_> {
         }
     }
 
+    /// Groups named without a word for it: "city revenue", 요일 매출.
+    fn add_named_groups(&mut self, distribution: bool) -> Result<(), Refusal> {
+        let revenue = matches!(self.figure, Some(Figure::Settled(Measure::Revenue(Function::Sum) | Measure::Sold)));
+        if revenue && self.ranking.is_none() && self.ask.groups.is_empty() && self.ask.target.is_none() && self.reader.conditions.is_empty()
+        {
+            let (tables, attributes) = self.rest();
+            if let ([], [at]) = (tables.as_slice(), attributes.as_slice()) {
+                let column = self.reader.column(*at)?;
+                self.reader.take(*at);
+                self.ask.groups.push(Dimension::Column(column));
+            }
+        }
+        if self.ask.target.is_none() && (self.figure.is_some() || distribution || self.has(Word::Trend)) {
+            for at in self.nouns.clone() {
+                if let Some(bucket) = self.reader.unit(at).filter(|_| !self.reader.is_used(at)) {
+                    self.reader.take(at);
+                    if !self.ask.groups.contains(&Dimension::Time(bucket)) {
+                        self.ask.groups.push(Dimension::Time(bucket));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Groups that the words for shares, trends and comparisons imply.
     pub(super) fn add_groups(&mut self) -> Result<(), Refusal> {
         let distribution = self.ask.share || self.has(Word::Distribution);
+        self.add_named_groups(distribution)?;
         if distribution && self.ask.groups.is_empty() && self.ask.target.is_none() {
             let (tables, attributes) = self.rest();
             if let Some(&at) = attributes.first() {
@@ -180,8 +242,10 @@ impl Intent<'_, '_> {
         if !having.is_empty() && self.ask.groups.is_empty() && self.ask.target.is_none() {
             self.group_for(&mut having, &mut rows)?;
         }
-        let fewer =
-            |condition: &Condition| matches!(condition.operand, Operand::Count(_)) && matches!(condition.operator, Word::Lt | Word::Lte);
+        let fewer = |condition: &Condition| {
+            let none = condition.operator == Word::Eq && condition.number.is_zero();
+            matches!(condition.operand, Operand::Count(_)) && (none || matches!(condition.operator, Word::Lt | Word::Lte))
+        };
         // Those without any would be missing from the groups.
         if having.iter().any(fewer) {
             return Err(Refusal::Fewer);
@@ -292,7 +356,7 @@ impl Intent<'_, '_> {
             }
             return self.list();
         };
-        if self.ask.newest.is_some() && self.ask.groups.is_empty() {
+        if self.ask.newest.is_some() {
             return Err(Refusal::Nested);
         }
         let target = if let Some(Dimension::Table(table)) = self.ask.target { Some(table) } else { None };
@@ -356,6 +420,13 @@ impl Intent<'_, '_> {
         let table = match (named, attributes.first()) {
             (Some(table), _) => *table,
             (None, Some(&at)) => catalog.columns[self.reader.column(at)?].table,
+            // "list products with price": the table only says whose price.
+            (None, None) if self.projecting && !self.heads.is_empty() => catalog.columns[self.reader.column(self.heads[0])?].table,
+            // 기업 고객 목록, "electronics over 500,000 won".
+            (None, None) if self.has(Word::List) || !self.ask.rows.is_empty() => match self.ask.filters.first() {
+                Some(filter) => catalog.columns[filter.column].table,
+                None => return Err(Refusal::NoTarget),
+            },
             (None, None) => return Err(Refusal::NoTarget),
         };
         self.project(table, &attributes)?;
@@ -389,7 +460,7 @@ impl Intent<'_, '_> {
     fn one_row(&self, table: TableId) -> bool {
         if self.reader.korean {
             let text = self.ask.newest.map(|word| self.text_of(word)).unwrap_or_default();
-            return text.starts_with("가장") || text.starts_with("제일");
+            return ["가장", "제일", "첫", "최초", "마지막", "맨"].iter().any(|word| text.starts_with(word));
         }
         !self.reader.lexemes.iter().any(|lexeme| lexeme.plural && lexeme.tables.first() == Some(&table))
     }

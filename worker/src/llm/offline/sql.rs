@@ -246,6 +246,7 @@ pub(super) fn operator(word: Word) -> &'static str {
         Word::Gt => ">",
         Word::Lte => "<=",
         Word::Lt => "<",
+        Word::Eq => "=",
         _ => ">=",
     }
 }

@@ -4,7 +4,7 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::{
     Refusal,
-    lexer::{Lexeme, Sense},
+    lexer::{Lexeme, Sense, Unit},
     lexicon::{Bucket, Part, Relative, Word},
 };
 
@@ -106,6 +106,7 @@ fn last(today: NaiveDate, count: u32, unit: Bucket) -> Option<Period> {
 pub(super) fn read(lexemes: Vec<Lexeme<'_>>, today: NaiveDate) -> Result<(Vec<Lexeme<'_>>, TimeFilter), Refusal> {
     let mut lexemes = join_atoms(&years(lexemes), today)?;
     complete_months(&mut lexemes)?;
+    let lexemes = without_unit_names(lexemes);
     let ranges: Vec<(usize, Period)> = lexemes
         .iter()
         .enumerate()
@@ -122,6 +123,16 @@ pub(super) fn read(lexemes: Vec<Lexeme<'_>>, today: NaiveDate) -> Result<(Vec<Le
     Ok((kept, filter))
 }
 
+/// "the year 2024", "the month of March 2024" say the unit twice.
+fn without_unit_names(lexemes: Vec<Lexeme<'_>>) -> Vec<Lexeme<'_>> {
+    let names_next = |at: usize| match lexemes.get(at + 1).map(|next| &next.sense) {
+        Some(Sense::Range(period)) => lexemes[at].sense == Sense::Unit(period.unit),
+        _ => false,
+    };
+    let dropped: Vec<bool> = (0..lexemes.len()).map(names_next).collect();
+    lexemes.into_iter().zip(dropped).filter(|(_, dropped)| !dropped).map(|(lexeme, _)| lexeme).collect()
+}
+
 fn word_at(lexemes: &[Lexeme<'_>], at: usize) -> Option<Word> {
     lexemes.get(at).and_then(Lexeme::word)
 }
@@ -136,6 +147,21 @@ fn years(mut lexemes: Vec<Lexeme<'_>>) -> Vec<Lexeme<'_>> {
         if !ranks(before) && !compares(before) && !compares(after) {
             lexemes[at].sense = Sense::Year(year.cast_signed());
         }
+    }
+    // 1~3월: the first number is a month as well.
+    for at in 0..lexemes.len() {
+        let Some(number) = lexemes[at].number().filter(|number| number.unit == Unit::None).and_then(|number| number.whole) else {
+            continue;
+        };
+        if word_at(&lexemes, at + 1) != Some(Word::To) {
+            continue;
+        }
+        let numbered = lexemes.get(at + 2).filter(|lexeme| lexeme.text.starts_with(|c: char| c.is_ascii_digit()));
+        lexemes[at].sense = match numbered.map(|lexeme| &lexeme.sense) {
+            Some(Sense::Month(_)) if (1..=12).contains(&number) => Sense::Month(number),
+            Some(Sense::Part(Part::Quarter(_))) if (1..=4).contains(&number) => Sense::Part(Part::Quarter(number)),
+            _ => continue,
+        };
     }
     lexemes
 }
@@ -155,8 +181,11 @@ fn year_of(lexeme: &Lexeme<'_>, today: NaiveDate) -> Option<i32> {
 fn join_atoms<'a>(lexemes: &[Lexeme<'a>], today: NaiveDate) -> Result<Vec<Lexeme<'a>>, Refusal> {
     let mut joined = Vec::with_capacity(lexemes.len());
     let mut at = 0;
+    let mut last: Option<Period> = None;
     while at < lexemes.len() {
-        match atom(&lexemes[at..], today)? {
+        let found = atom(&lexemes[at..], today)?.or_else(|| day_after(&lexemes[at..], last?));
+        last = found.map(|(period, _)| period).or(last);
+        match found {
             Some((period, taken)) => {
                 let text = lexemes[at..at + taken].iter().map(|lexeme| lexeme.text.as_str()).collect::<Vec<_>>().join(" ");
                 joined.push(Lexeme::new(&text, Sense::Range(period)));
@@ -169,6 +198,18 @@ fn join_atoms<'a>(lexemes: &[Lexeme<'a>], today: NaiveDate) -> Result<Vec<Lexeme
         }
     }
     Ok(joined)
+}
+
+/// A day that takes year (and month) of the one before it: "5월 5일부터 5월 10일까지", "5월 5일부터 10일까지".
+fn day_after(rest: &[Lexeme<'_>], last: Period) -> Option<(Period, usize)> {
+    let sense = |at: usize| rest.get(at).map(|lexeme| &lexeme.sense);
+    let (month, day, taken) = match (sense(0), sense(1)) {
+        (Some(Sense::Month(month)), Some(Sense::DayOfMonth(Some(day)))) => (*month, *day, 2),
+        (Some(Sense::DayOfMonth(Some(day))), _) if last.unit == Bucket::Day => (last.start.month(), *day, 1),
+        _ => return None,
+    };
+    let period = days(NaiveDate::from_ymd_opt(last.start.year(), month, day)?, 1)?;
+    Some((period, taken))
 }
 
 /// The period at the start of `rest`, and how many lexemes it takes.
@@ -186,6 +227,13 @@ fn atom(rest: &[Lexeme<'_>], today: NaiveDate) -> Result<Option<(Period, usize)>
         (Some(Sense::Month(month)), Some(Sense::Number(day)), Some(Sense::Year(year))) if day.whole.is_some_and(|day| day <= 31) => {
             let date = day.whole.and_then(|day| NaiveDate::from_ymd_opt(*year, *month, day));
             Some((date.and_then(|date| days(date, 1)), 3))
+        }
+        (Some(Sense::Month(month)), Some(Sense::Number(day)), Some(Sense::Word(Word::And)))
+            if day.whole.is_some_and(|day| day <= 31) && rest[2].text == "," && matches!(sense(3), Some(Sense::Year(_))) =>
+        {
+            // March 15, 2024
+            let date = year_at(3).and_then(|year| NaiveDate::from_ymd_opt(year, *month, day.whole?));
+            Some((date.and_then(|date| days(date, 1)), 4))
         }
         (Some(first @ (Sense::Month(_) | Sense::Part(_))), _, _) if year_at(1).is_some() => {
             Some((year_at(1).and_then(|year| month_or_part(year, first)), 2))
@@ -223,7 +271,7 @@ fn complete_months(lexemes: &mut [Lexeme<'_>]) -> Result<(), Refusal> {
                     Sense::Range(period) if matches!(period.unit, Bucket::Month | Bucket::Quarter) => Some(period.start.year()),
                     _ => None,
                 });
-                let year = year.ok_or_else(|| Refusal::WhichYear(lexeme.text.clone()))?;
+                let year = year.ok_or_else(|| Refusal::WhichYear(written(lexeme)))?;
                 let period = month_or_part(year, &lexeme.sense).ok_or_else(|| Refusal::BadDate(lexeme.text.clone()))?;
                 lexemes[at].sense = Sense::Range(period);
             }
@@ -232,6 +280,16 @@ fn complete_months(lexemes: &mut [Lexeme<'_>]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// A month or quarter as it was written: the text of 3월 is only its number.
+fn written(lexeme: &Lexeme<'_>) -> String {
+    let digits = lexeme.text.chars().all(|c| c.is_ascii_digit());
+    match lexeme.sense {
+        Sense::Month(_) if digits => format!("{}월", lexeme.text),
+        Sense::Part(Part::Quarter(_)) if digits => format!("{}분기", lexeme.text),
+        _ => lexeme.text.clone(),
+    }
 }
 
 fn one_period(lexemes: &[Lexeme<'_>], at: usize, period: Period, dropped: &mut Vec<usize>) -> TimeFilter {

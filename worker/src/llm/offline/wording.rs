@@ -37,8 +37,6 @@ pub(super) struct Reading {
     pub having: Vec<String>,
     pub limit: Option<u32>,
     pub tables: Vec<String>,
-    /// Words passed over.
-    pub ignored: Vec<String>,
     /// Values that a reader might expect to be left out, and that are not.
     pub included: Vec<String>,
 }
@@ -61,10 +59,6 @@ impl Reading {
         if !self.included.is_empty() {
             let values = self.included.join(", ");
             parts.push(if korean { format!("{values} 포함") } else { format!("including {values}") });
-        }
-        if !self.ignored.is_empty() {
-            let words = self.ignored.join(", ");
-            parts.push(if korean { format!("반영하지 않은 말: {words}") } else { format!("not considered: {words}") });
         }
         let (reading, tables) = (parts.join(", "), self.tables.join(", "));
         if korean {
@@ -149,6 +143,14 @@ pub(super) fn clarification(refusal: &Refusal, korean: bool) -> Option<String> {
         }
         (Refusal::AverageRevenue, false) => {
             "The average revenue of what? For the average of single orders ask for the average order amount.".to_owned()
+        }
+        (Refusal::ExtremeRevenue, true) => {
+            "무엇의 매출 가운데서 찾을까요? 예: 매출이 가장 높은 도시, 매출이 가장 낮은 달. 한 건이면 '최대 주문 금액'이라고 물어봐 주세요."
+                .to_owned()
+        }
+        (Refusal::ExtremeRevenue, false) => {
+            "The revenue of what? For example: the city with the highest revenue. For single orders ask for the highest order amount."
+                .to_owned()
         }
         (Refusal::OneOrTotal(column), true) => {
             format!("{column}을(를) 한 건씩 비교할까요, 합계로 비교할까요? 예: '매출이 100만원 이상인 고객'은 합계입니다.")

@@ -9,6 +9,8 @@ use crate::question::numbers::Amount;
 
 /// Longer labels are no points in time.
 const MAX_LABEL: usize = 40;
+/// Years that a bare number must be for a course over time; others are weekdays, hours, months of any year.
+const COURSE_YEARS: std::ops::RangeInclusive<i64> = 1900..=2100;
 /// Years that a bare number is taken for.
 const YEARS: std::ops::RangeInclusive<i64> = 1000..=2999;
 
@@ -21,6 +23,10 @@ pub(crate) struct Axis {
     labels: Vec<String>,
     /// How many points of an even grid have no row; none if the points lie on no grid.
     pub(crate) missing: Option<i64>,
+    /// Whether the rows arrive in the order of time, one way or the other: only then does the result tell a course.
+    pub(crate) in_order: bool,
+    /// Whether the points are bare numbers that are no years: weekdays, hours, months of any year.
+    pub(crate) recurring: bool,
 }
 
 impl Axis {
@@ -60,7 +66,10 @@ pub(crate) fn find(column: &Column, rows: &[Row], at: usize) -> Option<Axis> {
         text => one_line(without_midnight(text), MAX_LABEL),
     };
     let labels = points.iter().map(label).collect();
-    Some(Axis { order: points.into_iter().map(|point| point.row).collect(), labels, missing })
+    let recurring = points.iter().any(|point| matches!(point.parts[..], [number] if !COURSE_YEARS.contains(&number)));
+    let order: Vec<usize> = points.into_iter().map(|point| point.row).collect();
+    let in_order = order.windows(2).all(|pair| pair[0] < pair[1]) || order.windows(2).all(|pair| pair[0] > pair[1]);
+    Some(Axis { order, labels, missing, in_order, recurring })
 }
 
 /// Whether a number can be a year, a month as `202405`, a day as `20240531`, or a month, week, day or hour by itself.

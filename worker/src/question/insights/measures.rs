@@ -58,8 +58,26 @@ impl Measure {
 
     /// The rows that have the largest number.
     pub(crate) fn top_rows(&self) -> Vec<usize> {
-        let Some(largest) = self.largest() else { return Vec::new() };
-        self.values.iter().filter(|(_, amount)| amount.compare(largest) == Ordering::Equal).map(|(row, _)| *row).collect()
+        self.largest().map(|largest| self.rows_with(largest)).unwrap_or_default()
+    }
+
+    /// The rows that have the smallest number.
+    pub(crate) fn bottom_rows(&self) -> Vec<usize> {
+        self.least().map(|least| self.rows_with(least)).unwrap_or_default()
+    }
+
+    fn rows_with(&self, wanted: &Amount) -> Vec<usize> {
+        self.values.iter().filter(|(_, amount)| amount.compare(wanted) == Ordering::Equal).map(|(row, _)| *row).collect()
+    }
+
+    /// Whether the numbers rise from row to row, as in a list of the smallest; equal neighbours do not matter, as long as not all are.
+    pub(crate) fn is_ascending(&self) -> bool {
+        let falls = self.values.windows(2).any(|pair| pair[1].1.compare(&pair[0].1) == Ordering::Less);
+        let differ = match (self.values.first(), self.values.last()) {
+            (Some((_, first)), Some((_, last))) => last.compare(first) == Ordering::Greater,
+            _ => false,
+        };
+        !falls && differ
     }
 
     /// Whether no number is below zero.

@@ -1,5 +1,7 @@
 //! What a result is made of: the columns that measure, those that label, and a time axis if the labels are one.
 
+use std::collections::HashSet;
+
 use datagenie_common::model::{
     language::Language,
     results::{Column, ColumnKind, ResultView, Row},
@@ -15,7 +17,7 @@ use crate::question::numbers::Amount;
 
 /// Longer labels are cut.
 const MAX_LABEL: usize = 60;
-/// So many label columns are shown together; of more only the most telling one.
+/// So many label columns are shown together; of more only one.
 const JOINED_LABELS: usize = 2;
 
 /// The parts that columns play in a result.
@@ -31,6 +33,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) labels: Vec<usize>,
     /// The rows in the order of time, if one column of time labels them.
     pub(crate) axis: Option<Axis>,
+    /// Those of the labels that tell every row from all others; empty: none do.
+    told_by: Vec<usize>,
 }
 
 impl<'a> Shape<'a> {
@@ -50,7 +54,13 @@ impl<'a> Shape<'a> {
             [only] => axis::find(&view.columns[only], view.rows, only),
             _ => None,
         };
-        Self { view: *view, language, measures, labels, axis }
+        let told_by = telling(view, &labels, language);
+        Self { view: *view, language, measures, labels, axis, told_by }
+    }
+
+    /// Whether each row has a name of its own, by which a sentence can speak of it.
+    pub(crate) fn is_labelled(&self) -> bool {
+        self.axis.is_some() || !self.told_by.is_empty()
     }
 
     /// Whether the rows are not the whole answer, so that sums over them are not either.
@@ -60,16 +70,25 @@ impl<'a> Shape<'a> {
 
     /// What a row is called.
     pub(crate) fn label(&self, row: usize) -> String {
-        if let Some(label) = self.axis.as_ref().and_then(|axis| axis.label(row)) {
-            return label.to_owned();
+        if let Some(axis) = &self.axis
+            && let Some(label) = axis.label(row)
+        {
+            let name = self.labels.first().and_then(|column| self.view.columns.get(*column)).filter(|_| axis.recurring);
+            // A bare 14 says nothing without its `hour`.
+            return name.map_or_else(|| label.to_owned(), |column| format!("{} {label}", display(&column.name, self.language)));
         }
-        let told = |column: &usize| self.view.columns[*column].kind == ColumnKind::Text;
-        let shown: Vec<usize> = match self.labels.len() {
-            0..=JOINED_LABELS => self.labels.clone(),
-            _ => self.labels.iter().find(|column| told(column)).or(self.labels.first()).copied().into_iter().collect(),
-        };
-        let texts: Vec<String> = shown.into_iter().map(|column| self.cell(row, column)).collect();
-        texts.join(" / ")
+        let shown = if self.told_by.is_empty() { &self.labels } else { &self.told_by };
+        let texts: Vec<String> = shown.iter().take(JOINED_LABELS).map(|column| self.named_cell(row, *column)).collect();
+        texts.join(" · ")
+    }
+
+    // An identifier is said with its name (`id 10011`), everything else speaks for itself.
+    fn named_cell(&self, row: usize, column: usize) -> String {
+        let text = self.cell(row, column);
+        match self.view.columns.get(column) {
+            Some(column) if is_identifier(&column.name) => format!("{} {text}", display(&column.name, self.language)),
+            _ => text,
+        }
     }
 
     /// A cell as a sentence shows it.
@@ -85,6 +104,32 @@ impl<'a> Shape<'a> {
 /// Whether rows are missing from the view, or from the result.
 pub(crate) fn is_partial(view: &ResultView<'_>) -> bool {
     view.truncated || !view.complete
+}
+
+/// The label columns by which to call the rows: their values differ in all of them. What is written comes before identifiers; `status`
+/// and the like, which many rows share, name none.
+fn telling(view: &ResultView<'_>, labels: &[usize], language: Language) -> Vec<usize> {
+    let shown = |row: &Row, at: usize| match (view.columns.get(at), row.get(at)) {
+        (Some(column), Some(value)) => cell_text(column, value, language),
+        _ => String::new(),
+    };
+    let differ = |columns: &[usize]| {
+        let mut seen = HashSet::new();
+        view.rows.iter().all(|row| seen.insert(columns.iter().map(|at| shown(row, *at)).collect::<Vec<_>>()))
+    };
+    let (identifiers, plain): (Vec<usize>, Vec<usize>) = labels.iter().copied().partition(|at| is_identifier(&view.columns[*at].name));
+    let identifier = identifiers.into_iter().find(|at| differ(&[*at]));
+    if identifier.is_none() && (1..=JOINED_LABELS).contains(&plain.len()) && differ(&plain) {
+        return plain;
+    }
+    let is_text = |at: &usize| view.columns[*at].kind == ColumnKind::Text;
+    let text = plain.iter().copied().filter(is_text).find(|at| differ(&[*at]));
+    let single = text.or(identifier).or_else(|| plain.iter().copied().find(|at| differ(&[*at])));
+    match single {
+        Some(single) => vec![single],
+        None if labels.len() == JOINED_LABELS && differ(labels) => labels.to_vec(),
+        None => Vec::new(),
+    }
 }
 
 fn is_measure(column: &Column, at: usize, rows: &[Row]) -> bool {

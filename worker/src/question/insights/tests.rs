@@ -75,14 +75,14 @@ fn a_ranking_in_korean() {
 #[test]
 fn a_series_tells_its_course_and_its_gaps() {
     let columns = columns(&[("month", ColumnKind::Text), ("amount", ColumnKind::Integer)]);
-    let rows: Vec<Row> = [("2024-05", json!(120)), ("2024-01", json!(100)), ("2024-02", json!(150)), ("2024-03", json!(null))]
+    let rows: Vec<Row> = [("2024-01", json!(100)), ("2024-02", json!(150)), ("2024-05", json!(120)), ("2024-06", json!(null))]
         .map(|(month, amount)| vec![json!(month), amount])
         .into();
     let english = insights(&view(&columns, &rows), Language::English);
     assert_eq!(
         found(InsightKind::Trend, &english),
         Some(
-            "Amount rose by 20.0%, from 100 (2024-01) to 120 (2024-05). It rose in 1 of 2 steps. Points in between without a row: 1. \
+            "Amount rose by 20.0%, from 100 (2024-01) to 120 (2024-05). It rose in 1 of 2 steps. Points in between without a row: 2. \
              Points without a number: 1."
         )
     );
@@ -131,6 +131,79 @@ fn what_only_looks_like_time_is_no_axis() {
         let list = insights(&view(&columns, &rows), Language::English);
         assert!(found(InsightKind::Trend, &list).or(found(InsightKind::Change, &list)).is_none(), "{name}");
     }
+}
+
+#[test]
+fn a_course_is_told_only_of_rows_in_the_order_of_time() {
+    let months = columns(&[("month", ColumnKind::Text), ("amount", ColumnKind::Integer)]);
+    let rows = |order: [&str; 3]| -> Vec<Row> { order.iter().zip([50, 40, 10]).map(|(month, n)| vec![json!(month), json!(n)]).collect() };
+    let trend = |rows: &[Row]| found(InsightKind::Trend, &insights(&view(&months, rows), Language::English)).map(str::to_owned);
+    assert!(trend(&rows(["2024-01", "2024-02", "2024-03"])).is_some_and(|text| text.contains("fell")));
+    assert!(trend(&rows(["2024-03", "2024-02", "2024-01"])).is_some_and(|text| text.contains("rose")), "the latest may come first");
+    let ranked = rows(["2024-02", "2024-03", "2024-01"]);
+    assert_eq!(trend(&ranked), None);
+    let list = insights(&view(&months, &ranked), Language::English);
+    assert_eq!(found(InsightKind::Top, &list), Some("2024-02 has the largest amount: 50."));
+    let hours = columns(&[("hour", ColumnKind::Integer), ("amount", ColumnKind::Integer)]);
+    let rows: Vec<Row> = [(9, 5), (10, 8), (11, 6)].map(|(hour, n)| vec![json!(hour), json!(n)]).into();
+    let list = insights(&view(&hours, &rows), Language::English);
+    assert_eq!(found(InsightKind::Trend, &list), None);
+    assert_eq!(found(InsightKind::Top, &list), Some("hour 10 has the largest amount: 8."));
+}
+
+#[test]
+fn of_a_long_course_the_highest_and_the_lowest_are_told() {
+    let columns = columns(&[("day", ColumnKind::Date), ("amount", ColumnKind::Integer)]);
+    let day = |n: i64| chrono::NaiveDate::from_ymd_opt(2024, 1, 1).map(|first| (first + chrono::Duration::days(n)).to_string());
+    let rows: Vec<Row> = (0..90).map(|n| vec![json!(day(n)), json!(if n == 40 { 900 } else { 100 + n })]).collect();
+    let list = insights(&view(&columns, &rows), Language::English);
+    assert_eq!(
+        found(InsightKind::Trend, &list),
+        Some("Amount is highest at 900 (2024-02-10) and lowest at 100 (2024-01-01), of 90 points in time.")
+    );
+    let korean = insights(&view(&columns, &rows), Language::Korean);
+    assert_eq!(
+        found(InsightKind::Trend, &korean),
+        Some("금액은 90개 시점 중 2024-02-10에 900으로 가장 높고 2024-01-01에 100으로 가장 낮습니다.")
+    );
+}
+
+#[test]
+fn a_list_of_the_smallest_begins_with_the_smallest() {
+    let columns = columns(&[("city", ColumnKind::Text), ("revenue", ColumnKind::Integer)]);
+    let rows =
+        |numbers: [i64; 4]| -> Vec<Row> { ["a", "b", "c", "d"].iter().zip(numbers).map(|(city, n)| vec![json!(city), json!(n)]).collect() };
+    let list = insights(&view(&columns, &rows([1, 2, 2, 9])), Language::English);
+    assert_eq!(found(InsightKind::Range, &list), Some("a has the smallest revenue: 1."));
+    assert_eq!(found(InsightKind::Top, &list).or(found(InsightKind::Share, &list)), None);
+    let tied = insights(&view(&columns, &rows([1, 1, 2, 9])), Language::English);
+    assert_eq!(found(InsightKind::Range, &tied), Some("a, b tie for the smallest revenue: 1."));
+    for others in [[1, 3, 2, 9], [5, 5, 5, 5], [9, 2, 2, 1]] {
+        let list = insights(&view(&columns, &rows(others)), Language::English);
+        assert!(found(InsightKind::Top, &list).is_some(), "{others:?}");
+    }
+}
+
+#[test]
+fn rows_are_called_by_what_tells_them_apart() {
+    let kinds = [("id", ColumnKind::Integer), ("status", ColumnKind::Text), ("channel", ColumnKind::Text), ("amount", ColumnKind::Integer)];
+    let orders = columns(&kinds);
+    let rows = vec![
+        vec![json!(10011), json!("paid"), json!("web"), json!(900)],
+        vec![json!(10012), json!("paid"), json!("web"), json!(800)],
+        vec![json!(10013), json!("shipped"), json!("app"), json!(700)],
+    ];
+    let top =
+        |columns: &[Column], rows: &[Row]| found(InsightKind::Top, &insights(&view(columns, rows), Language::English)).map(str::to_owned);
+    assert_eq!(top(&orders, &rows).as_deref(), Some("id 10011 has the largest amount: 900."));
+    let anonymous: Vec<Row> = rows.iter().map(|row| row[1..].to_vec()).collect();
+    assert_eq!(top(&columns(&kinds[1..]), &anonymous), None, "a status is no name of an order");
+    let pairs = columns(&[("city", ColumnKind::Text), ("category", ColumnKind::Text), ("n", ColumnKind::Integer)]);
+    let grid = vec![vec![json!("서울"), json!("전자제품"), json!(3)], vec![json!("서울"), json!("식품"), json!(2)]];
+    assert_eq!(top(&pairs, &grid).as_deref(), Some("서울 · 전자제품 has the largest n: 3."));
+    let named = columns(&[("customer_id", ColumnKind::Integer), ("name", ColumnKind::Text), ("n", ColumnKind::Integer)]);
+    let people = vec![vec![json!(7), json!("Kim"), json!(3)], vec![json!(8), json!("Lee"), json!(2)]];
+    assert_eq!(top(&named, &people).as_deref(), Some("Kim has the largest n: 3."));
 }
 
 #[test]

@@ -52,6 +52,32 @@ fn one_row_is_told() {
 }
 
 #[test]
+fn of_many_columns_the_measures_come_first() {
+    let columns = [
+        ("id", ColumnKind::Integer),
+        ("customer_id", ColumnKind::Integer),
+        ("ordered_at", ColumnKind::Timestamp),
+        ("status", ColumnKind::Text),
+        ("channel", ColumnKind::Text),
+        ("amount", ColumnKind::Integer),
+    ];
+    let row = vec![json!(7), json!(3), json!("2024-05-01T10:00:00"), json!("paid"), json!("web"), json!(1500)];
+    let text = computed(&columns, &[row], Language::English);
+    assert!(text.starts_with("amount: 1,500, id: 7, ") && !text.contains("web"), "{text}");
+}
+
+#[test]
+fn emptiness_is_claimed_only_where_it_is_known() {
+    let amount = columns(&[("amount", ColumnKind::Integer)]);
+    let cut = ResultView { truncated: true, ..view(&amount, &[]) };
+    assert_eq!(summary(&cut, "q", Language::English, None).0, "The result was cut off at a limit before its first row.");
+    assert_eq!(summary(&cut, "q", Language::Korean, None).0, "결과가 첫 행 전에 한도에서 잘렸습니다.");
+    let one = |name: &str, language| computed(&[(name, ColumnKind::Integer)], &[vec![json!(null)]], language);
+    assert_eq!(one("1 / 0", Language::English), "1 / 0 is empty.");
+    assert_eq!(one("?column?", Language::Korean), "결과 값이 비어 있습니다.");
+}
+
+#[test]
 fn rankings_series_and_lists_are_told() {
     let rows: Vec<Row> = vec![vec![json!("A"), json!(30)], vec![json!("B"), json!(20)]];
     assert_eq!(

@@ -11,6 +11,7 @@ use datagenie_common::model::{
 use super::{PlanInput, plan};
 use crate::llm::Draft;
 
+mod shop_misread;
 mod shop_mysql;
 mod shop_postgresql;
 mod shop_sqlite;
@@ -201,6 +202,40 @@ const DECLINED: &[&str] = &[
     "고객당 평균 주문 수",
     "주문이 3건 미만인 고객",
     "revenue by warehouse",
+    "how many orders were returned in 2024",
+    "how many orders have been delayed",
+    "how many products are discontinued",
+    "number of customers that subscribed",
+    "how many customers churned in 2024",
+    "how many orders were gifted in 2025",
+    "total revenue discounted",
+    "고객 몇 명이 탈퇴했나요?",
+    "2024년에 주문이 몇 건 반품됐나요?",
+    "주문이 몇 건 지연됐나요",
+    "상품 몇 개가 품절이죠?",
+    "average orders per month",
+    "orders per day on average",
+    "average orders per customer",
+    "maximum number of orders per day",
+    "일별 최대 주문 수",
+    "lowest monthly orders",
+    "first order of each customer",
+    "last order of each customer",
+    "customers with 10 orders",
+    "주문이 10건인 고객",
+    "수원 고객",
+    "인도 고객 수",
+    "와인 매출",
+    "how many live customers",
+    "how many current customers",
+    "how many customers have a phone number",
+    "진행 중인 주문 수",
+    "순매출",
+    "customers with one order",
+    "how many orders had a return",
+    "수도 고객",
+    "은행 고객",
+    "만족 고객",
 ];
 
 /// What must be asked back.
@@ -214,6 +249,8 @@ const AMBIGUOUS: &[&str] = &[
     "100만원 이상 구매한 고객",
     "누가 가장 많이 주문했나요?",
     "전자제품의 가격",
+    "최고 매출은?",
+    "orders with quantity over 10",
 ];
 
 #[test]
@@ -234,6 +271,18 @@ fn what_is_ambiguous_is_asked_back() {
         let draft = ask(question, &shop(true), DbType::Postgresql);
         assert!(draft.sql.is_none() && draft.clarification.is_some(), "{question} became {draft:?}");
     }
+}
+
+#[test]
+fn a_month_without_its_year_is_named_as_written() {
+    let draft = ask("3월 매출", &shop(true), DbType::Postgresql);
+    assert!(draft.clarification.is_some_and(|text| text.contains("3월")));
+}
+
+#[test]
+fn a_cut_list_says_so() {
+    let draft = ask("list customers in Busan", &shop(true), DbType::Postgresql);
+    assert!(draft.explanation.is_some_and(|text| text.contains("at most 100 rows")));
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Jobs that somebody waits for.
+
+use datagenie_tests::TestApp;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_waits_for_a_job_is_told_of_its_end_or_to_look_again() {
+    let app = TestApp::builder().no_worker().no_scheduler().start().await;
+    let connection = app.shop_sqlite().await;
+    let sync = app.admin.request(Method::POST, format!("/v1/connections/{connection}/sync")).header("prefer", "wait=1");
+    let pending = app.admin.send(sync).await.expect(202);
+    let path = format!("/v1/jobs/{}", pending.id());
+    assert_eq!((pending.header("location"), pending.header("retry-after")), (path.as_str(), "1"));
+    let _ = app.admin.post(format!("/v1/connections/{connection}/test"), None).await.expect(202);
+
+    let plain = app.admin.get(&path, None).await.expect(200);
+    assert_eq!(plain.body["queue"]["position"], 0, "{}", plain.text);
+    assert!(plain.body["queue"]["estimated_wait_ms"].is_number(), "{}", plain.text);
+    let listed = app.admin.get("/v1/jobs?state=queued", None).await.expect(200).body;
+    let queues: Vec<&Value> = listed["items"].as_array().into_iter().flatten().map(|job| &job["queue"]).collect();
+    assert_eq!(queues, [&Value::Null, &Value::Null], "not in lists");
+    let last = listed["items"][0]["id"].as_str().unwrap_or_default();
+    assert_eq!(app.admin.get(format!("/v1/jobs/{last}"), None).await.expect(200).body["queue"]["position"], 1);
+
+    let in_vain = app.admin.get_waiting(&path, 1).await.expect(202);
+    assert_eq!((in_vain.header("location"), in_vain.header("retry-after")), (path.as_str(), "1"));
+    let (waited, stopped) = tokio::join!(app.admin.get_waiting(&path, 30), app.admin.post(format!("{path}/cancel"), None));
+    assert_eq!((waited.status, stopped.status), (200, 200), "{}", waited.text);
+    assert_eq!((&waited.body["state"], &waited.body["queue"]), (&json!("cancelled"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_ends_while_one_waits_is_shown_at_its_end() {
+    let app = TestApp::builder().no_scheduler().start().await;
+    let connection = app.shop_sqlite().await;
+    for what in ["test", "sync"] {
+        let look = app.admin.request(Method::POST, format!("/v1/connections/{connection}/{what}")).header("prefer", "wait=30");
+        let ended = app.admin.send(look).await.expect(200);
+        assert_eq!(ended.body["state"], "succeeded", "{}", ended.text);
+        assert_eq!(ended.body["attempts"].as_array().map(Vec::len), Some(1), "{}", ended.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_stops_a_running_job_is_told_where_to_look() {
+    let app = TestApp::builder().no_worker().no_scheduler().start().await;
+    let alice = app.client("alice").await;
+    let asked = alice.post("/v1/questions", json!({ "question": "how many?" })).await.expect(202);
+    let path = format!("/v1/jobs/{}", asked.body["job_id"].as_str().unwrap_or_default());
+    sqlx::query("UPDATE jobs SET state = 'running', lease_id = gen_random_uuid(), lease_until = dg_now() + interval '1 hour'")
+        .execute(&app.pool)
+        .await
+        .expect("the job runs");
+    let stopping = alice.post(format!("{path}/cancel"), None).await.expect(202);
+    assert_eq!((stopping.header("location"), stopping.header("retry-after")), (path.as_str(), "1"));
+    assert_eq!(stopping.body["state"], "running");
+}

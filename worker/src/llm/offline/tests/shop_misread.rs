@@ -1,0 +1,78 @@
+//! The shop in PostgreSQL: questions that are easily misread, and those about values, pieces, number words and dates.
+
+use super::{check, shop};
+use datagenie_common::model::connections::DbType;
+
+/// Question, chart, statement.
+#[rustfmt::skip]
+const CASES: &[(&str, &str, &str)] = &[
+    ("highest revenue by city", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city LIMIT 1"),
+    ("도시별 최고 매출", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city LIMIT 1"),
+    ("revenue by category, lowest first", "bar", "SELECT products.category, SUM(order_items.quantity * order_items.unit_price) AS revenue FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.category ORDER BY revenue, products.category"),
+    ("highest monthly revenue in 2024", "bar", "SELECT to_char(ordered_at, 'YYYY-MM') AS month, SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2024-01-01' AND ordered_at < '2025-01-01' GROUP BY to_char(ordered_at, 'YYYY-MM') ORDER BY revenue DESC, month LIMIT 1"),
+    ("월별 최고 매출", "bar", "SELECT to_char(ordered_at, 'YYYY-MM') AS month, SUM(amount) AS revenue FROM orders GROUP BY to_char(ordered_at, 'YYYY-MM') ORDER BY revenue DESC, month LIMIT 1"),
+    ("minimum revenue per customer", "bar", "SELECT customers.name AS customer, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name ORDER BY revenue, customers.name, customers.id LIMIT 1"),
+    ("revenue per category sorted ascending", "bar", "SELECT products.category, SUM(order_items.quantity * order_items.unit_price) AS revenue FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.category ORDER BY revenue, products.category"),
+    ("sales ranked ascending by city", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue, customers.city"),
+    ("lowest order amount per channel", "bar", "SELECT channel, MIN(amount) AS min_amount FROM orders GROUP BY channel ORDER BY min_amount, channel"),
+    ("customers with exactly 10 orders", "bar", "SELECT customers.name AS customer, COUNT(*) AS order_count FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name HAVING COUNT(*) = 10 ORDER BY order_count DESC, customers.name, customers.id LIMIT 100"),
+    ("주문이 정확히 10건인 고객", "bar", "SELECT customers.name AS customer, COUNT(*) AS order_count FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name HAVING COUNT(*) = 10 ORDER BY order_count DESC, customers.name, customers.id LIMIT 100"),
+    ("products that sold more than 1500 units", "bar", "SELECT products.name AS product, SUM(order_items.quantity) AS total_quantity FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.id, products.name HAVING SUM(order_items.quantity) > 1500 ORDER BY total_quantity DESC, products.name, products.id LIMIT 100"),
+    ("판매량이 1500개 이상인 상품", "bar", "SELECT products.name AS product, SUM(order_items.quantity) AS total_quantity FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.id, products.name HAVING SUM(order_items.quantity) >= 1500 ORDER BY total_quantity DESC, products.name, products.id LIMIT 100"),
+    ("weekday revenue", "bar", "SELECT CASE EXTRACT(ISODOW FROM ordered_at) WHEN 1 THEN '1 Monday' WHEN 2 THEN '2 Tuesday' WHEN 3 THEN '3 Wednesday' WHEN 4 THEN '4 Thursday' WHEN 5 THEN '5 Friday' WHEN 6 THEN '6 Saturday' WHEN 7 THEN '7 Sunday' END AS weekday, SUM(amount) AS revenue FROM orders GROUP BY CASE EXTRACT(ISODOW FROM ordered_at) WHEN 1 THEN '1 Monday' WHEN 2 THEN '2 Tuesday' WHEN 3 THEN '3 Wednesday' WHEN 4 THEN '4 Thursday' WHEN 5 THEN '5 Friday' WHEN 6 THEN '6 Saturday' WHEN 7 THEN '7 Sunday' END ORDER BY weekday"),
+    ("요일 매출", "bar", "SELECT CASE EXTRACT(ISODOW FROM ordered_at) WHEN 1 THEN '1 월요일' WHEN 2 THEN '2 화요일' WHEN 3 THEN '3 수요일' WHEN 4 THEN '4 목요일' WHEN 5 THEN '5 금요일' WHEN 6 THEN '6 토요일' WHEN 7 THEN '7 일요일' END AS weekday, SUM(amount) AS revenue FROM orders GROUP BY CASE EXTRACT(ISODOW FROM ordered_at) WHEN 1 THEN '1 월요일' WHEN 2 THEN '2 화요일' WHEN 3 THEN '3 수요일' WHEN 4 THEN '4 목요일' WHEN 5 THEN '5 금요일' WHEN 6 THEN '6 토요일' WHEN 7 THEN '7 일요일' END ORDER BY weekday"),
+    ("month revenue 2024", "line", "SELECT to_char(ordered_at, 'YYYY-MM') AS month, SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2024-01-01' AND ordered_at < '2025-01-01' GROUP BY to_char(ordered_at, 'YYYY-MM') ORDER BY month"),
+    ("revenue in the year 2024", "number", "SELECT SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2024-01-01' AND ordered_at < '2025-01-01'"),
+    ("total number of items ordered", "number", "SELECT SUM(quantity) AS total_quantity FROM order_items"),
+    ("max amount of cancelled orders in 2023", "number", "SELECT MAX(amount) AS max_amount FROM orders WHERE ordered_at >= '2023-01-01' AND ordered_at < '2024-01-01' AND status = 'cancelled'"),
+    ("취소된 주문의 최대 금액", "number", "SELECT MAX(amount) AS max_amount FROM orders WHERE status = 'cancelled'"),
+    ("2024년에 가장 많이 팔린 전자제품 3개", "bar", "SELECT products.name AS product, SUM(order_items.quantity) AS total_quantity FROM order_items JOIN products ON products.id = order_items.product_id JOIN orders ON orders.id = order_items.order_id WHERE orders.ordered_at >= '2024-01-01' AND orders.ordered_at < '2025-01-01' AND products.category = '전자제품' GROUP BY products.id, products.name ORDER BY total_quantity DESC, products.name, products.id LIMIT 3"),
+    ("most expensive electronics", "bar", "SELECT name, price FROM products WHERE category = '전자제품' ORDER BY price DESC, name, id LIMIT 10"),
+    ("what's the cheapest book?", "bar", "SELECT name, price FROM products WHERE category = '도서' ORDER BY price, name, id LIMIT 1"),
+    ("제일 비싼 책", "bar", "SELECT name, price FROM products WHERE category = '도서' ORDER BY price DESC, name, id LIMIT 1"),
+    ("가장 저렴한 식품 3개", "bar", "SELECT name, price FROM products WHERE category = '식품' ORDER BY price, name, id LIMIT 3"),
+    ("electronics over 500,000 won", "table", "SELECT id, name, category, price FROM products WHERE category = '전자제품' AND price > 500000 ORDER BY price DESC, id LIMIT 100"),
+    ("서울에 사는 기업 고객 목록", "table", "SELECT id, name, email, phone, city, segment, joined_on FROM customers WHERE city = '서울' AND segment = '기업' ORDER BY id LIMIT 100"),
+    ("how many books were sold in 2024", "number", "SELECT SUM(order_items.quantity) AS total_quantity FROM order_items JOIN products ON products.id = order_items.product_id JOIN orders ON orders.id = order_items.order_id WHERE orders.ordered_at >= '2024-01-01' AND orders.ordered_at < '2025-01-01' AND products.category = '도서'"),
+    ("how many items were sold in 2024", "number", "SELECT SUM(order_items.quantity) AS total_quantity FROM order_items JOIN orders ON orders.id = order_items.order_id WHERE orders.ordered_at >= '2024-01-01' AND orders.ordered_at < '2025-01-01'"),
+    ("2024년에 상품이 몇 개 팔렸어?", "number", "SELECT SUM(order_items.quantity) AS total_quantity FROM order_items JOIN orders ON orders.id = order_items.order_id WHERE orders.ordered_at >= '2024-01-01' AND orders.ordered_at < '2025-01-01'"),
+    ("월별 신규 가입 고객 수", "line", "SELECT to_char(joined_on, 'YYYY-MM') AS month, COUNT(*) AS customer_count FROM customers GROUP BY to_char(joined_on, 'YYYY-MM') ORDER BY month"),
+    ("what categories do we sell?", "table", "SELECT DISTINCT category FROM products ORDER BY category LIMIT 100"),
+    ("list products with price", "table", "SELECT name, price FROM products ORDER BY id LIMIT 100"),
+    ("I'd like to know how many orders we've had in 2025", "number", "SELECT COUNT(*) AS order_count FROM orders WHERE ordered_at >= '2025-01-01' AND ordered_at < '2026-01-01'"),
+    ("첫 주문은 언제였어?", "table", "SELECT id, customer_id, ordered_at, status, channel, amount FROM orders ORDER BY ordered_at, id LIMIT 1"),
+    ("마지막 주문은 언제야?", "table", "SELECT id, customer_id, ordered_at, status, channel, amount FROM orders ORDER BY ordered_at DESC, id DESC LIMIT 1"),
+    ("products more expensive than 500000 won", "table", "SELECT id, name, category, price FROM products WHERE price > 500000 ORDER BY price DESC, id LIMIT 100"),
+    ("who spent the most?", "bar", "SELECT customers.name AS customer, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name ORDER BY revenue DESC, customers.name, customers.id LIMIT 1"),
+    ("도시 매출", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city"),
+    ("city revenue", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city"),
+    ("매출 많은 순서대로 도시", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city"),
+    ("best month by revenue", "bar", "SELECT to_char(ordered_at, 'YYYY-MM') AS month, SUM(amount) AS revenue FROM orders GROUP BY to_char(ordered_at, 'YYYY-MM') ORDER BY revenue DESC, month LIMIT 1"),
+    ("매출 꼴찌 도시", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue, customers.city LIMIT 1"),
+    ("top product by revenue", "bar", "SELECT products.name AS product, SUM(order_items.quantity * order_items.unit_price) AS revenue FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.id, products.name ORDER BY revenue DESC, products.name, products.id LIMIT 1"),
+    ("customers with more than five orders", "bar", "SELECT customers.name AS customer, COUNT(*) AS order_count FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name HAVING COUNT(*) > 5 ORDER BY order_count DESC, customers.name, customers.id LIMIT 100"),
+    ("orders in London with amount over 100000", "table", "SELECT orders.id, orders.customer_id, orders.ordered_at, orders.status, orders.channel, orders.amount FROM orders JOIN customers ON customers.id = orders.customer_id WHERE customers.city = 'London' AND orders.amount > 100000 ORDER BY orders.amount DESC, orders.id LIMIT 100"),
+    ("how many orders in the web channel", "number", "SELECT COUNT(*) AS order_count FROM orders WHERE channel = 'web'"),
+    ("revenue in the month of March 2024", "number", "SELECT SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2024-03-01' AND ordered_at < '2024-04-01'"),
+    ("highest price of products", "number", "SELECT MAX(price) AS max_price FROM products"),
+    ("which product has the highest price", "bar", "SELECT name, price FROM products ORDER BY price DESC, name, id LIMIT 1"),
+    ("orders during 2024", "table", "SELECT id, customer_id, ordered_at, status, channel, amount FROM orders WHERE ordered_at >= '2024-01-01' AND ordered_at < '2025-01-01' ORDER BY id LIMIT 100"),
+    ("이번 달 매출", "number", "SELECT SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2026-11-01' AND ordered_at < '2026-12-01'"),
+    ("가구 매출", "number", "SELECT SUM(order_items.quantity * order_items.unit_price) AS revenue FROM order_items JOIN products ON products.id = order_items.product_id WHERE products.category = '가구'"),
+    ("how many orders on March 15, 2024?", "number", "SELECT COUNT(*) AS order_count FROM orders WHERE ordered_at >= '2024-03-15' AND ordered_at < '2024-03-16'"),
+    ("2024년 5월 5일부터 5월 10일까지 주문 수", "number", "SELECT COUNT(*) AS order_count FROM orders WHERE ordered_at >= '2024-05-05' AND ordered_at < '2024-05-11'"),
+    ("2024년 5월 5일부터 10일까지 주문 수", "number", "SELECT COUNT(*) AS order_count FROM orders WHERE ordered_at >= '2024-05-05' AND ordered_at < '2024-05-11'"),
+    ("2024년 1~3월 매출", "number", "SELECT SUM(amount) AS revenue FROM orders WHERE ordered_at >= '2024-01-01' AND ordered_at < '2024-04-01'"),
+    ("top ten customers by revenue", "bar", "SELECT customers.name AS customer, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name ORDER BY revenue DESC, customers.name, customers.id LIMIT 10"),
+    ("top three cities by revenue", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city LIMIT 3"),
+    ("상위 세 개 도시 매출", "bar", "SELECT customers.city, SUM(orders.amount) AS revenue FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.city ORDER BY revenue DESC, customers.city LIMIT 3"),
+    ("매출 1위 상품", "bar", "SELECT products.name AS product, SUM(order_items.quantity * order_items.unit_price) AS revenue FROM order_items JOIN products ON products.id = order_items.product_id GROUP BY products.id, products.name ORDER BY revenue DESC, products.name, products.id LIMIT 1"),
+    ("가격이 만원 이하인 상품", "table", "SELECT id, name, category, price FROM products WHERE price <= 10000 ORDER BY price, id LIMIT 100"),
+    ("customers with exactly one order", "bar", "SELECT customers.name AS customer, COUNT(*) AS order_count FROM orders JOIN customers ON customers.id = orders.customer_id GROUP BY customers.id, customers.name HAVING COUNT(*) = 1 ORDER BY order_count DESC, customers.name, customers.id LIMIT 100"),
+    ("new customers in 2024", "table", "SELECT id, name, email, phone, city, segment, joined_on FROM customers WHERE joined_on >= '2024-01-01' AND joined_on < '2025-01-01' ORDER BY id LIMIT 100"),
+];
+
+#[test]
+fn questions_become_these_statements() {
+    check(CASES, &shop(true), DbType::Postgresql);
+}
