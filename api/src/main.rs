@@ -1,16 +1,22 @@
 //! `datagenie-api`: serves the HTTP api, and keeps its database.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use datagenie_common::{
-    crypto::{Keyring, passwords, sealing},
+    boot,
+    crypto::{passwords, sealing},
     lifecycle::Shutdown,
     settings::{Settings, Sources, render},
-    store::{self, migrations, system_settings, users},
+    store::{self, migrations, users},
     telemetry,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// How long requests under way may take when the process stops.
 const GRACE: Duration = Duration::from_secs(20);
@@ -67,7 +73,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let sources = || Sources::from_process(cli.config.as_deref());
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(sources()?).await,
+        Command::Serve => serve(cli.config.as_deref()).await,
         Command::Migrate { down } => {
             let settings = Settings::load(&sources()?)?;
             match down {
@@ -88,16 +94,9 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(sources: Sources) -> anyhow::Result<()> {
-    let settings = Settings::load(&sources)?;
-    // Checked before anything is reached: a service without a key must not even begin.
-    Keyring::from_setting(settings.sealing.key.expose_secret())?;
-    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
-    migrations::check(&pool).await?;
-    let stored: BTreeMap<_, _> = system_settings::all(&pool).await?;
-    pool.close().await;
-    let settings = Settings::load(&sources.with_stored(stored))?;
-    let instance = format!("api-{}", std::process::id());
+async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
+    let settings = boot::settings(config, "datagenie-api").await?;
+    let instance = boot::instance("api");
     telemetry::init(&settings.log, "api", &instance)?;
     let listener = datagenie_api::start::listen(&settings).await?;
     let shutdown = Shutdown::new(GRACE);

@@ -14,6 +14,7 @@ pub mod telemetry;
 
 pub mod store;
 
+pub mod boot;
 pub mod broker;
 pub mod cache;
 pub mod charts;

@@ -3,14 +3,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use datagenie_common::{
-    crypto::Keyring,
-    lifecycle::Shutdown,
-    settings::{Settings, Sources, render},
-    store::{self, migrations, system_settings},
-    telemetry,
-};
-use secrecy::ExposeSecret;
+use datagenie_common::{boot, lifecycle::Shutdown, settings::render, telemetry};
 
 #[derive(Parser)]
 #[command(name = "datagenie-scheduler", version, about = "The scheduler of DataGenie: rings again, rescues, keeps the tables", after_long_help = render::help())]
@@ -32,15 +25,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let sources = Sources::from_process(cli.config.as_deref())?;
-    let settings = Settings::load(&sources)?;
-    Keyring::from_setting(settings.sealing.key.expose_secret())?;
-    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-scheduler")?;
-    migrations::check(&pool).await?;
-    let stored = system_settings::all(&pool).await?;
-    pool.close().await;
-    let settings = Settings::load(&sources.with_stored(stored))?;
-    let instance = format!("scheduler-{}-{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let settings = boot::settings(cli.config.as_deref(), "datagenie-scheduler").await?;
+    let instance = boot::instance("scheduler");
     telemetry::init(&settings.log, "scheduler", &instance)?;
     telemetry::metrics::install()?;
     let shutdown = Shutdown::new(Duration::from_secs(5));

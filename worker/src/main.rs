@@ -3,14 +3,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use datagenie_common::{
-    crypto::Keyring,
-    lifecycle::Shutdown,
-    settings::{Settings, Sources, render},
-    store::{self, migrations, system_settings},
-    telemetry,
-};
-use secrecy::ExposeSecret;
+use datagenie_common::{boot, lifecycle::Shutdown, settings::render, telemetry};
 
 #[derive(Parser)]
 #[command(name = "datagenie-worker", version, about = "A worker of DataGenie: takes jobs, runs them, commits what came of them", after_long_help = render::help())]
@@ -34,15 +27,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     // Before any client is made: every TLS of the process is ring's.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let sources = Sources::from_process(cli.config.as_deref())?;
-    let settings = Settings::load(&sources)?;
-    Keyring::from_setting(settings.sealing.key.expose_secret())?;
-    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-worker")?;
-    migrations::check(&pool).await?;
-    let stored = system_settings::all(&pool).await?;
-    pool.close().await;
-    let settings = Settings::load(&sources.with_stored(stored))?;
-    let instance = format!("worker-{}-{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let settings = boot::settings(cli.config.as_deref(), "datagenie-worker").await?;
+    let instance = boot::instance("worker");
     telemetry::init(&settings.log, "worker", &instance)?;
     telemetry::metrics::install()?;
     let shutdown = Shutdown::new(settings.worker.grace());

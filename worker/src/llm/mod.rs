@@ -1,5 +1,6 @@
 //! Who turns questions into SQL: an OpenAI-compatible model, or the offline planner where no model is configured.
 
+mod identifiers;
 pub mod offline;
 pub mod openai;
 pub mod prompt;

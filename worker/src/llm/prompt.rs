@@ -15,99 +15,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::identifiers::{is_reserved, quote, quoted};
+
 /// How many of a column's sampled values the prompt shows.
 pub(crate) const SHOWN_VALUES: usize = 12;
 /// How many characters of a comment it shows.
 const SHOWN_COMMENT: usize = 160;
 /// Longer values it leaves out.
 const SHOWN_VALUE: usize = 60;
-
-/// Words that no dialect takes for a name without quotes.
-const RESERVED: &[&str] = &[
-    "all",
-    "and",
-    "any",
-    "as",
-    "asc",
-    "between",
-    "by",
-    "case",
-    "cast",
-    "check",
-    "column",
-    "constraint",
-    "create",
-    "cross",
-    "current_date",
-    "current_user",
-    "default",
-    "delete",
-    "desc",
-    "distinct",
-    "drop",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "groups",
-    "having",
-    "in",
-    "index",
-    "inner",
-    "insert",
-    "intersect",
-    "interval",
-    "into",
-    "is",
-    "join",
-    "key",
-    "keys",
-    "left",
-    "like",
-    "limit",
-    "natural",
-    "not",
-    "null",
-    "offset",
-    "on",
-    "or",
-    "order",
-    "outer",
-    "primary",
-    "range",
-    "rank",
-    "references",
-    "right",
-    "row",
-    "rows",
-    "select",
-    "session_user",
-    "set",
-    "some",
-    "table",
-    "then",
-    "to",
-    "trigger",
-    "true",
-    "union",
-    "unique",
-    "update",
-    "user",
-    "using",
-    "values",
-    "when",
-    "where",
-    "window",
-    "with",
-];
 
 /// The two messages of a request to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,22 +208,11 @@ fn names(columns: &[String], dialect: DbType) -> String {
 /// A name as the dialect needs it written; PostgreSQL folds capitals, so they need quotes there.
 fn identifier(name: &str, dialect: DbType) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || (c.is_ascii_uppercase() && dialect != DbType::Postgresql);
-    let bare = name.chars().next().is_some_and(plain)
-        && name.chars().all(|c| plain(c) || c.is_ascii_digit())
-        && !RESERVED.contains(&name.to_ascii_lowercase().as_str());
+    let bare = name.chars().next().is_some_and(plain) && name.chars().all(|c| plain(c) || c.is_ascii_digit()) && !is_reserved(name);
     if bare {
         return name.to_owned();
     }
-    let mark = quote(dialect);
-    let doubled: String = [mark, mark].iter().collect();
-    format!("{mark}{}{mark}", name.replace(mark, &doubled))
-}
-
-fn quote(dialect: DbType) -> char {
-    match dialect {
-        DbType::Postgresql | DbType::Sqlite => '"',
-        DbType::Mysql => '`',
-    }
+    quoted(name, dialect)
 }
 
 fn dialect_name(dialect: DbType) -> &'static str {

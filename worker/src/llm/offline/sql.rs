@@ -10,88 +10,7 @@ use super::{
     matching::{Catalog, ColumnId, TableId},
     roles::Function,
 };
-
-/// Words that may not stand as names without quotes in one of the dialects.
-const RESERVED: &[&str] = &[
-    "all",
-    "and",
-    "any",
-    "as",
-    "asc",
-    "between",
-    "by",
-    "case",
-    "cast",
-    "check",
-    "column",
-    "create",
-    "cross",
-    "current_date",
-    "default",
-    "delete",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "in",
-    "index",
-    "inner",
-    "insert",
-    "interval",
-    "into",
-    "is",
-    "join",
-    "key",
-    "keys",
-    "left",
-    "like",
-    "limit",
-    "natural",
-    "not",
-    "null",
-    "offset",
-    "on",
-    "or",
-    "order",
-    "outer",
-    "over",
-    "primary",
-    "range",
-    "rank",
-    "references",
-    "right",
-    "row",
-    "rows",
-    "select",
-    "set",
-    "table",
-    "then",
-    "to",
-    "true",
-    "union",
-    "unique",
-    "update",
-    "user",
-    "using",
-    "values",
-    "when",
-    "where",
-    "window",
-    "with",
-    "year_month",
-];
+use crate::llm::identifiers::{is_reserved, quoted};
 
 /// The tables a statement reads, joined.
 pub(super) struct Sources<'c, 'a> {
@@ -154,14 +73,10 @@ impl<'c, 'a> Sources<'c, 'a> {
 
     /// A name, quoted if it has to be.
     pub fn quote(&self, name: &str) -> String {
-        let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        let bare = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-            && !RESERVED.contains(&name);
-        match self.catalog.dialect {
-            _ if plain => name.to_owned(),
-            DbType::Mysql => format!("`{}`", name.replace('`', "``")),
-            DbType::Postgresql | DbType::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
-        }
+            && !is_reserved(name);
+        if bare { name.to_owned() } else { quoted(name, self.catalog.dialect) }
     }
 
     /// A string literal.
