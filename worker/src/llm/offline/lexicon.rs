@@ -208,7 +208,7 @@ const WORDS: &[(Word, &str)] = &[
      |numbers",
     ),
     (Word::Distinct, "distinct|unique|different|고유|고유한|서로다른|중복없이|종류"),
-    (Word::Sum, "total|sum|sum of|overall|합계|총|총합|합|누계|합산|총합계"),
+    (Word::Sum, "total|sum|sum of|overall|합계|총|총합|총액|합|누계|합산|총합계"),
     (Word::Avg, "average|avg|mean|averaged|평균|평균적|평균값"),
     (Word::Max, "max|maximum|highest|largest|biggest|greatest|최대|최고|가장높은|제일높은|가장큰|제일큰|최댓값|최대값|최고값|가장높았던"),
     (Word::Min, "min|minimum|lowest|smallest|최소|최저|가장낮은|제일낮은|가장작은|제일작은|최솟값|최소값|최저값"),

@@ -11,8 +11,6 @@ use super::{
     wording::{Group, Reading, What},
 };
 
-/// Rows listed where no number is given.
-const LISTED: u32 = 100;
 /// Columns listed of a wide table.
 const WIDEST: usize = 12;
 
@@ -190,7 +188,6 @@ impl<'c, 'a> Writer<'c, 'a> {
             self.ask.measure = Some(Measure::Rows(root));
             self.ask.rank = Some(Word::Desc);
             self.ask.context.clear();
-            self.ask.limit = self.ask.limit.or(Some(LISTED));
             return render(self.catalog, self.ask, self.korean);
         }
         let time = self.time_column(root, base)?;
@@ -205,18 +202,19 @@ impl<'c, 'a> Writer<'c, 'a> {
         let conditions = self.conditions(&sources, time);
         let columns = self.listed_columns(base, ranked);
         let order = self.row_order(&sources, &columns, newest, ranked);
-        let limit = self.ask.limit.unwrap_or(LISTED);
+        let limit = self.ask.limit;
         let select: Vec<String> = columns.iter().map(|&column| sources.column(column)).collect();
         let sql = format!(
-            "SELECT {} FROM {}{} ORDER BY {} LIMIT {limit}",
+            "SELECT {} FROM {}{} ORDER BY {}{}",
             select.join(", "),
             sources.joined(),
             where_clause(&conditions),
-            order.join(", ")
+            order.join(", "),
+            limit_clause(limit)
         );
         let labelled = ranked.is_some() && self.catalog.tables[base].label.is_some();
         let what = What::Rows(self.catalog.tables[base].name.to_owned(), ranked.or(newest).map(|column| self.catalog.full_name(column)));
-        let reading = self.reading(what, &sources, &conditions, Some(limit));
+        let reading = self.reading(what, &sources, &conditions, limit);
         Ok(Rendered { sql, chart: if labelled { "bar" } else { "table" }, reading })
     }
 
@@ -270,10 +268,11 @@ impl<'c, 'a> Writer<'c, 'a> {
         let time = self.time_column(root, base)?;
         let sources = self.sources(root, &[base], &[time])?;
         let conditions = self.conditions(&sources, time);
-        let limit = self.ask.limit.unwrap_or(LISTED);
+        let limit = self.ask.limit;
         let name = sources.column(column);
-        let sql = format!("SELECT DISTINCT {name} FROM {}{} ORDER BY {name} LIMIT {limit}", sources.joined(), where_clause(&conditions));
-        let reading = self.reading(What::Values(self.catalog.full_name(column)), &sources, &conditions, Some(limit));
+        let sql =
+            format!("SELECT DISTINCT {name} FROM {}{} ORDER BY {name}{}", sources.joined(), where_clause(&conditions), limit_clause(limit));
+        let reading = self.reading(What::Values(self.catalog.full_name(column)), &sources, &conditions, limit);
         Ok(Rendered { sql, chart: "table", reading })
     }
 
@@ -324,11 +323,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         };
         let order: Vec<String> = leading.into_iter().chain(grouping.ties).collect();
         sql += &format!(" ORDER BY {}", order.join(", "));
-        let cut = self.ask.target.is_some() && !self.ask.having.is_empty();
-        reading.limit = self.ask.limit.or(cut.then_some(LISTED));
-        if let Some(limit) = reading.limit {
-            sql += &format!(" LIMIT {limit}");
-        }
+        sql += &limit_clause(self.ask.limit);
         Ok(Rendered { sql, chart: self.chart(), reading })
     }
 
@@ -469,4 +464,9 @@ fn bucket_name(bucket: Bucket) -> &'static str {
         Bucket::Quarter => "quarter",
         Bucket::Year => "year",
     }
+}
+
+// A list is not cut unless somebody asks for so many: the engine's own limit cuts it, and says so.
+fn limit_clause(limit: Option<u32>) -> String {
+    limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"))
 }

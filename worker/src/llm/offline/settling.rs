@@ -343,7 +343,7 @@ impl Intent<'_, '_> {
                 Dimension::Column(column) => Some(table_of(*column)),
                 Dimension::Time(_) => None,
             });
-            let distribution = self.ask.share || self.has(Word::Distribution);
+            let distribution = self.ask.share || self.has(Word::Distribution) || self.has(Word::Count);
             rows_of(grouped.filter(|_| distribution).ok_or(Refusal::NoMeasure(None))?)
         });
         Ok(())

@@ -301,7 +301,9 @@ fn one_period(lexemes: &[Lexeme<'_>], at: usize, period: Period, dropped: &mut V
         !found.is_empty()
     };
     // "from 2024" means in it, "2024년부터" from then on.
-    let (start, end) = if take(&[Word::Since]) || (is(after, &[Word::From]) && take(&[Word::From])) {
+    // The "from" of "in 2024 from Seoul" belongs to the place.
+    let onwards = is(after, &[Word::From]) && lexemes.get(after).is_some_and(|lexeme| !lexeme.text.is_ascii());
+    let (start, end) = if take(&[Word::Since]) || (onwards && take(&[Word::From])) {
         (Some(period.start), None)
     } else if take(&[Word::From]) {
         (Some(period.start), Some(period.end))

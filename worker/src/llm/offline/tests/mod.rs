@@ -281,8 +281,10 @@ fn a_month_without_its_year_is_named_as_written() {
 
 #[test]
 fn a_cut_list_says_so() {
+    let draft = ask("list 20 customers in Busan", &shop(true), DbType::Postgresql);
+    assert!(draft.explanation.is_some_and(|text| text.contains("at most 20 rows")));
     let draft = ask("list customers in Busan", &shop(true), DbType::Postgresql);
-    assert!(draft.explanation.is_some_and(|text| text.contains("at most 100 rows")));
+    assert!(draft.sql.is_some_and(|sql| !sql.contains("LIMIT")), "a cut that nobody asked for would pass for the whole");
 }
 
 #[test]
@@ -337,4 +339,19 @@ fn a_question_that_follows_is_read_on_its_own() {
     let input = |question| PlanInput { question, schema: &schema, dialect: DbType::Postgresql, today, previous: Some("SELECT 1") };
     assert!(plan(&input("도시별 고객 수")).sql.is_some());
     assert!(plan(&input("그건 왜 그래?")).explanation.is_some_and(|text| text.contains("앞 질문")));
+}
+
+#[test]
+fn a_place_after_a_period_does_not_open_it() {
+    let sql = ask("orders in 2024 from Seoul", &shop(true), DbType::Postgresql).sql.unwrap_or_default();
+    assert!(sql.contains("orders.ordered_at < '2025-01-01'") && sql.contains("customers.city = '서울'"), "{sql}");
+}
+
+#[test]
+fn counts_by_an_attribute_count_its_rows() {
+    let sql = ask("주문 상태별 건수", &shop(true), DbType::Postgresql).sql;
+    assert_eq!(
+        sql.as_deref(),
+        Some("SELECT status, COUNT(*) AS order_count FROM orders GROUP BY status ORDER BY order_count DESC, status")
+    );
 }
