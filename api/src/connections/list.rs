@@ -41,8 +41,7 @@ async fn list_connections(
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
     let before = page.before()?.map(ConnectionId);
-    let found = connections::list(&app.pool, caller.viewer(), query.name.as_deref(), before, limit + 1).await?;
-    let mut page = Page::of(found, limit, |connection| connection.id.0, ConnectionView::from);
-    page.items.retain(|connection| caller.may_use(ConnectionId(connection.id)));
-    Ok(axum::Json(page))
+    let usable = caller.limited_to();
+    let found = connections::list(&app.pool, caller.viewer(), query.name.as_deref(), usable.as_deref(), before, limit + 1).await?;
+    Ok(axum::Json(Page::of(found, limit, |connection| connection.id.0, ConnectionView::from)))
 }

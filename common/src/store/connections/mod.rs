@@ -1,5 +1,7 @@
 //! `database_connections`.
 
+mod looks;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -14,6 +16,8 @@ use crate::{
         schemas::SourceSchema,
     },
 };
+
+pub use self::looks::{Found, found, probe_failed, to_look_at};
 
 /// A connection as shown; its configuration is not part of it.
 #[derive(Clone, Debug)]
@@ -186,11 +190,18 @@ pub async fn find(pool: &PgPool, viewer: Viewer, id: ConnectionId) -> Result<Opt
     record.map(Connection::try_from).transpose()
 }
 
-/// A page of the connections that the viewer may see, newest first, before a cursor.
+/// A page of the connections that the viewer may see, newest first, before a cursor; `usable`: only these (of a limited key).
 ///
 /// # Errors
 /// If the database fails.
-pub async fn list(pool: &PgPool, viewer: Viewer, name: Option<&str>, before: Option<ConnectionId>, limit: i64) -> Result<Vec<Connection>> {
+pub async fn list(
+    pool: &PgPool,
+    viewer: Viewer,
+    name: Option<&str>,
+    usable: Option<&[Uuid]>,
+    before: Option<ConnectionId>,
+    limit: i64,
+) -> Result<Vec<Connection>> {
     let records = sqlx::query_as!(
         Record,
         "SELECT c.id, name, display_name, description, db_type, state, state_error, is_active, is_readonly, max_connections,
@@ -199,12 +210,14 @@ pub async fn list(pool: &PgPool, viewer: Viewer, name: Option<&str>, before: Opt
          FROM database_connections c
          WHERE ($1 OR EXISTS (SELECT FROM connection_permissions p WHERE p.connection_id = c.id AND p.user_id = $2))
            AND ($3::uuid IS NULL OR c.id < $3) AND ($4::text IS NULL OR name = $4)
+           AND ($6::uuid[] IS NULL OR c.id = ANY($6))
          ORDER BY c.id DESC LIMIT $5",
         viewer.is_admin,
         viewer.user_id.0,
         before.map(|id| id.0),
         name,
-        limit
+        limit,
+        usable
     )
     .fetch_all(pool)
     .await?;
@@ -334,113 +347,4 @@ pub async fn schema(pool: &PgPool, id: ConnectionId) -> Result<Option<(SourceSch
     let schema = serde_json::from_value(info)
         .map_err(|error| StoreError::Unreadable { what: "database_connections.schema_info", detail: error.to_string() })?;
     Ok(Some((schema, version)))
-}
-
-/// What a probe or a sync found.
-#[derive(Clone, Debug)]
-pub enum Found {
-    /// It may be used.
-    Ready {
-        /// What the server says it is.
-        server_version: String,
-        /// What its role could change, in words.
-        role_warnings: Vec<String>,
-        /// Its catalogue.
-        schema: SourceSchema,
-    },
-    /// It may not, or can't.
-    Unusable {
-        /// `refused` or `unreachable`.
-        state: ConnectionState,
-        /// Why.
-        error: Failure,
-        /// What its role could change, in words.
-        role_warnings: Vec<String>,
-    },
-}
-
-/// Stores what a probe or sync of this configuration found; false: the configuration has changed since, and nothing was stored.
-///
-/// # Errors
-/// If the database fails.
-pub async fn found(conn: &mut PgConnection, id: ConnectionId, config_version: i64, found: &Found) -> Result<bool> {
-    match found {
-        Found::Ready { server_version, role_warnings, schema } => {
-            let info =
-                serde_json::to_value(schema).map_err(|error| StoreError::Unreadable { what: "schema", detail: error.to_string() })?;
-            let done = sqlx::query!(
-                "UPDATE database_connections SET state = 'ready', state_error = NULL, server_version = $3, role_warnings = $4,
-                     is_readonly = (cardinality($4::text[]) = 0), schema_info = $5, last_schema_sync = dg_now(), looked_at = dg_now()
-                 WHERE id = $1 AND config_version = $2",
-                id.0,
-                config_version,
-                server_version,
-                role_warnings,
-                info
-            )
-            .execute(&mut *conn)
-            .await?;
-            if done.rows_affected() == 0 {
-                return Ok(false);
-            }
-            super::schemas::replace(conn, id, schema).await?;
-            Ok(true)
-        }
-        Found::Unusable { state, error, role_warnings } => {
-            let error = serde_json::to_value(error).unwrap_or(Value::Null);
-            let done = sqlx::query!(
-                "UPDATE database_connections SET state = $3, state_error = $4, role_warnings = $5,
-                     is_readonly = (cardinality($5::text[]) = 0), looked_at = dg_now()
-                 WHERE id = $1 AND config_version = $2",
-                id.0,
-                config_version,
-                state.as_str(),
-                error,
-                role_warnings
-            )
-            .execute(conn)
-            .await?;
-            Ok(done.rows_affected() > 0)
-        }
-    }
-}
-
-/// Notes that a probe found nothing out, so that questions do not wait for ever; one that stands already is kept.
-///
-/// # Errors
-/// If the database fails.
-pub async fn probe_failed(conn: &mut PgConnection, id: ConnectionId, failure: &Failure) -> Result<()> {
-    let error = serde_json::to_value(failure).unwrap_or(Value::Null);
-    sqlx::query!(
-        "UPDATE database_connections SET state = 'unreachable', state_error = $2, looked_at = dg_now() WHERE id = $1 AND state = 'probing'",
-        id.0,
-        error
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Connections that ought to be looked at again, and for whom: those that did not answer (every 15 seconds at first, every ten minutes
-/// when it has been long), and those being probed whose probe is lost. None that has such a job already.
-///
-/// # Errors
-/// If the database fails.
-pub async fn to_look_at(pool: &PgPool, limit: i64) -> Result<Vec<(ConnectionId, UserId)>> {
-    let rows = sqlx::query!(
-        r#"SELECT c.id, owner.id AS "user_id!"
-           FROM database_connections c
-           CROSS JOIN LATERAL (SELECT u.id FROM users u WHERE u.id = c.created_by OR u.role = 'admin'
-                               ORDER BY (u.id = c.created_by) DESC NULLS LAST, u.created_at LIMIT 1) owner
-           WHERE c.is_active AND c.state IN ('unreachable', 'probing')
-             AND coalesce(c.looked_at, c.created_at) < dg_now() - CASE WHEN c.state_since > dg_now() - interval '10 minutes'
-                 THEN interval '15 seconds' ELSE interval '10 minutes' END
-             AND NOT EXISTS (SELECT FROM jobs j WHERE j.connection_id = c.id AND j.kind IN ('probe_connection', 'sync_schema')
-                             AND j.lane = 'maintenance' AND j.finished_at IS NULL)
-           ORDER BY c.looked_at NULLS FIRST LIMIT $1"#,
-        limit
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (ConnectionId(row.id), UserId(row.user_id))).collect())
 }
