@@ -10,13 +10,16 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, error::Category};
 use sha2::{Digest, Sha256};
 
-use crate::error::{ApiError, Code, Result};
+use crate::{
+    app::App,
+    error::{ApiError, Code, Result},
+};
 
 /// A JSON body. Unknown fields are errors where the type says so: a field that is not served is never ignored.
 pub struct Json<T> {
     /// The body.
     pub value: T,
-    /// The caller's key, with the hash of method, path and body.
+    /// The caller's key, with the keyed hash of method, path and body.
     pub idempotency: Idempotency,
 }
 
@@ -24,37 +27,43 @@ pub struct Json<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Idempotency(pub Option<IdempotencyKey>);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         check_type(request.headers())?;
         let key = key(request.headers())?;
         let mut hash = hash_of_head(&request);
-        let bytes = read(request, state).await?;
+        let bytes = read(request).await?;
         hash.update(&bytes);
         let value = parse(&bytes)?;
-        let idempotency = Idempotency(key.map(|key| IdempotencyKey { key, request_hash: hash.finalize().to_vec() }));
-        Ok(Self { value, idempotency })
+        Ok(Self { value, idempotency: Idempotency::of(app, key, hash) })
     }
 }
 
 /// For a POST that takes nothing: no body, or `{}`. What is sent is never ignored.
 pub struct NoBody(pub Idempotency);
 
-impl<S: Send + Sync> FromRequest<S> for NoBody {
+impl FromRequest<App> for NoBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         let key = key(request.headers())?;
         let hash = hash_of_head(&request);
-        let bytes = read(request, state).await?;
+        let bytes = read(request).await?;
         let is_empty =
             bytes.trim_ascii().is_empty() || serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok_and(|map| map.is_empty());
         if !is_empty {
             return Err(ApiError::new(Code::InvalidRequest, "this call takes no body; send none, or {}"));
         }
-        Ok(Self(Idempotency(key.map(|key| IdempotencyKey { key, request_hash: hash.finalize().to_vec() }))))
+        Ok(Self(Idempotency::of(app, key, hash)))
+    }
+}
+
+impl Idempotency {
+    // Keyed, because a body may hold a password (a new user's, a connection's), and the hash is kept for a day.
+    fn of(app: &App, key: Option<String>, hash: Sha256) -> Self {
+        Self(key.map(|key| IdempotencyKey { key, request_hash: app.keyring.mac(&hash.finalize()) }))
     }
 }
 
@@ -67,8 +76,8 @@ fn hash_of_head(request: &Request) -> Sha256 {
     hash
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+async fn read(request: Request) -> Result<Bytes> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
         }

@@ -10,6 +10,7 @@ use aes_gcm::{
     aead::{Aead, Nonce, Payload},
 };
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretSlice, zeroize::Zeroizing};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -60,6 +61,8 @@ struct RingKey {
     /// The id the key has when none is given, so that giving a key a name later keeps old values readable.
     hashed_id: String,
     cipher: Aes256Gcm,
+    /// Derived, so that the sealing key itself does one thing only.
+    mac_key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 /// The sealing keys, cheap to clone. Its `Debug` shows ids only.
@@ -102,6 +105,15 @@ impl Keyring {
     #[must_use]
     pub fn key_ids(&self) -> Vec<&str> {
         self.keys().map(|key| key.id.as_str()).collect()
+    }
+
+    /// HMAC-SHA-256 of a text that may hold a secret and is only compared: without the key nobody can try passwords against it.
+    /// Under another first key the same text has another one.
+    #[must_use]
+    pub fn mac(&self, text: &[u8]) -> Vec<u8> {
+        // HMAC takes keys of any length.
+        let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.first.mac_key[..]) else { return Vec::new() };
+        mac.chain_update(text).finalize().into_bytes().to_vec()
     }
 
     /// Seals `clear` for one place: `{"v": 1, "key_id", "nonce", "ciphertext"}`, the last two in base64.
@@ -191,7 +203,9 @@ impl RingKey {
         let mut hashed_id = hex::encode(Sha256::digest(bytes.as_slice()));
         hashed_id.truncate(8);
         let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| format!("it is {} bytes long", bytes.len()))?;
-        Ok(Self { id: id.map_or_else(|| hashed_id.clone(), str::to_owned), hashed_id, cipher })
+        let mac_key = Sha256::new().chain_update(b"datagenie mac").chain_update(bytes.as_slice()).finalize();
+        let mac_key = Zeroizing::new(mac_key.into());
+        Ok(Self { id: id.map_or_else(|| hashed_id.clone(), str::to_owned), hashed_id, cipher, mac_key })
     }
 
     fn goes_by(&self, id: &str) -> bool {

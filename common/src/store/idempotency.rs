@@ -11,7 +11,7 @@ use crate::ids::UserId;
 pub struct IdempotencyKey {
     /// 1 to 255 characters.
     pub key: String,
-    /// SHA-256 of method, path and body.
+    /// A keyed hash of method, path and body.
     pub request_hash: Vec<u8>,
 }
 

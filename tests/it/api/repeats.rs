@@ -93,3 +93,25 @@ async fn a_dead_job_is_retried_once() {
     assert_eq!((again.id(), again.header("location")), (first.id(), first.header("location")));
     post(&alice, &path, "another", None).await.problem(409, "not_dead");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_of_a_request_tells_nobody_its_password() {
+    let app = TestApp::builder().no_worker().no_scheduler().start().await;
+    let new = json!({ "username": "carol", "email": "carol@example.com", "password": "guess me if you can", "role": "user" });
+    let body = serde_json::to_vec(&new).expect("it is JSON");
+    let ask = app
+        .admin
+        .request(Method::POST, "/v1/users")
+        .header("content-type", "application/json")
+        .header("idempotency-key", "one")
+        .body(body.clone());
+    let _ = app.admin.send(ask).await.expect(201);
+    let plain = [b"POST\0/v1/users\0".as_slice(), &body].concat();
+    let found: i64 = sqlx::query_scalar("SELECT count(*) FROM idempotency_keys WHERE request_hash = sha256($1)")
+        .bind(plain)
+        .fetch_one(&app.pool)
+        .await
+        .expect("they are counted");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(&app.pool).await.expect("they are counted");
+    assert_eq!((found, kept), (0, 1), "a hash without a key could be guessed at");
+}

@@ -153,3 +153,12 @@ fn debug_shows_ids_only() {
     assert!(shown.contains("main"));
     assert!(!shown.contains("AQEB"));
 }
+
+#[test]
+fn a_mac_is_of_its_text_and_its_key() {
+    let (ring, other) = (Keyring::from_setting(&generate_key()).expect("a key"), Keyring::from_setting(&generate_key()).expect("a key"));
+    assert_eq!(ring.mac(b"text"), ring.mac(b"text"));
+    assert_eq!(ring.mac(b"text").len(), 32);
+    assert_ne!(ring.mac(b"text"), ring.mac(b"another"));
+    assert_ne!(ring.mac(b"text"), other.mac(b"text"));
+}
