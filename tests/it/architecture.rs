@@ -282,3 +282,23 @@ fn paths_are_told_from_what_only_looks_like_one() {
     assert!(["./deploy/demo.sh", "README.md", "common/src/", "store/ledger.rs"].iter().all(|named| exists(&paths, named)));
     assert!(!exists(&paths, "x.rs"));
 }
+
+#[test]
+fn every_recorded_metric_is_described() {
+    let described: BTreeSet<&str> = datagenie_common::telemetry::metrics::METRICS.iter().map(|metric| metric.name).collect();
+    let recorded: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| !path.starts_with("tests/"))
+        .flat_map(|(_, text)| {
+            let calls: Vec<String> = ["counter!(\"", "gauge!(\"", "histogram!(\""]
+                .iter()
+                .flat_map(|call| text.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect::<Vec<_>>())
+                .filter(|name| name.starts_with("datagenie_"))
+                .collect();
+            calls
+        })
+        .collect();
+    assert!(recorded.len() > 10, "the search finds them: {recorded:?}");
+    let unknown: Vec<&String> = recorded.iter().filter(|name| !described.contains(name.as_str())).collect();
+    assert!(unknown.is_empty(), "without a description in METRICS: {unknown:?}");
+}

@@ -134,3 +134,35 @@ where
         self.format.format_event(context, writer, event)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("nothing was written")]
+    struct Top(#[source] std::io::Error);
+
+    /// Takes the fields of every event as they would stand in a line.
+    #[derive(Clone, Default)]
+    struct Kept(std::sync::Arc<std::sync::Mutex<Map<String, Value>>>);
+
+    impl<S: Subscriber> tracing_subscriber::Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            event.record(&mut Fields(&mut self.0.lock().expect("nobody panicked")));
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let kept = Kept::default();
+        let subscriber = tracing_subscriber::registry().with(kept.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let error = Top(std::io::Error::other("the disk is full"));
+            tracing::error!(error = &error as &dyn Error, "it failed");
+        });
+        assert_eq!(kept.0.lock().expect("nobody panicked")["error"], "nothing was written: the disk is full");
+    }
+}

@@ -42,6 +42,12 @@ pub const SOURCE_SECONDS: &str = "datagenie_source_seconds";
 pub const CACHE: &str = "datagenie_cache_total";
 /// Announcements of jobs to the broker.
 pub const RINGS: &str = "datagenie_rings_total";
+/// Submissions that shared a commit.
+pub const INTAKE_SLICE: &str = "datagenie_intake_slice";
+/// Whether this scheduler leads.
+pub const SCHEDULER_LEADING: &str = "datagenie_scheduler_leading";
+/// Rounds of the scheduler's tasks.
+pub const SCHEDULER_TASKS: &str = "datagenie_scheduler_tasks_total";
 
 /// What a metric measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +83,7 @@ const LONG: &[f64] = &[0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.
 /// Every metric.
 pub const METRICS: &[Metric] = &[
     counter(HTTP_REQUESTS, &["route", "method", "status"], "HTTP requests answered"),
-    seconds(HTTP_REQUEST_SECONDS, SHORT, &[], "Time to the answer of an HTTP request"),
+    seconds(HTTP_REQUEST_SECONDS, SHORT, &["route"], "Time to the answer of an HTTP request"),
     counter(JOBS, &["kind", "outcome"], "Attempts at jobs that ended"),
     seconds(JOB_SECONDS, LONG, &["kind"], "How long an attempt at a job ran"),
     seconds(JOB_WAIT_SECONDS, LONG, &["lane"], "How long a due job waited for its claim"),
@@ -92,6 +98,15 @@ pub const METRICS: &[Metric] = &[
     seconds(SOURCE_SECONDS, SHORT, &["db_type"], "How long a query on a customer's database took"),
     counter(CACHE, &["cache", "outcome"], "Look-ups and writes of the caches"),
     counter(RINGS, &["outcome"], "Announcements of jobs to the broker"),
+    Metric {
+        name: INTAKE_SLICE,
+        form: Form::Histogram(&[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 256.0]),
+        unit: Unit::Count,
+        labels: &[],
+        help: "Submissions that shared a commit",
+    },
+    gauge(SCHEDULER_LEADING, Unit::Count, &[], "1 while this scheduler leads"),
+    counter(SCHEDULER_TASKS, &["task", "outcome"], "Rounds of the scheduler's tasks"),
 ];
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
