@@ -1,4 +1,5 @@
-//! One row must not stand in the way of all the others: rows of newer programs, and rows that somebody has locked.
+//! One row must not stand in the way of all the others: rows of newer programs, rows that somebody has
+//! locked, and rows whose end the database refuses.
 
 use datagenie_common::store::ledger::{Beat, claim, sweep};
 
@@ -50,4 +51,27 @@ async fn a_locked_row_costs_no_other_lease() {
     assert_eq!(renewed(free.job_id), Some(true));
     assert_eq!(renewed(locked.job_id), Some(false), "it is still held, and was not waited for");
     assert_eq!(renewed(lost.job_id), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_cannot_be_ended_keeps_no_other_from_its_end() {
+    let ledger = Ledger::new().await;
+    let (refused, other) = (ledger.asked().await.job_id, ledger.asked().await.job_id);
+    for job in [refused, other] {
+        ledger.claim(job, SPENT).await.expect("it is due");
+    }
+    sqlx::query("UPDATE jobs SET attempt = max_attempts").execute(&ledger.pool).await.expect("their attempts are spent");
+    let trigger = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.job_id = '{refused}' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&ledger.pool).await.expect("the function is made");
+    sqlx::query("CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()")
+        .execute(&ledger.pool)
+        .await
+        .expect("the trigger is made");
+
+    let rescued = sweep::rescue(&ledger.pool, 0.0, 10).await.expect("it is swept");
+    assert_eq!(rescued.ended.iter().map(|ended| ended.job_id).collect::<Vec<_>>(), [other]);
+    assert_eq!(ledger.everything(refused).await["job"]["state"], "running", "nothing of its end was kept");
 }

@@ -79,3 +79,19 @@ async fn a_connection_that_did_not_answer_is_looked_at_again_by_itself() {
         .expect("it is set back");
     until(|| state("ready"), "the scheduler looked again").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_cannot_be_stored_ends_at_once_and_is_dead() {
+    let app = TestApp::start().await;
+    let id = app.shop_sqlite().await;
+    for statement in [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON analysis_results FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ] {
+        sqlx::query(statement).execute(&app.pool).await.expect("the database refuses answers");
+    }
+    let answer = app.admin.answer(json!({ "sql": COUNT, "connection_id": id })).await;
+    assert_error(&answer, "internal");
+    let job = app.admin.get(format!("/v1/jobs/{}", answer["job_id"].as_str().unwrap_or_default()), None).await.expect(200).body;
+    assert_eq!((&job["attempt"], &job["dead"]), (&json!(1), &json!(true)), "two more attempts would have found the same");
+}
