@@ -36,15 +36,35 @@ has_c_compiler() {
   return "$result"
 }
 
+# Debian keeps the program that runs without the system's own folders out of PATH.
+has_rabbitmq() {
+  [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null
+}
+
+# Whether these arguments ask for a RabbitMQ of our own.
+need_rabbitmq() {
+  local broker=
+  [[ -z ${DATAGENIE_BROKER__URL:-} ]] || return 1
+  while (($#)); do
+    case $1 in
+      --broker) broker=${2:-} ;;
+      --broker=*) broker=${1#--broker=} ;;
+    esac
+    shift
+  done
+  [[ $broker == rabbitmq ]]
+}
+
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Installs what is missing by apt; elsewhere it names the packages and stops.
+# Installs what is missing by apt; elsewhere it names the packages and stops. With the argument rabbitmq that one too.
 install_missing() {
   local missing=()
   has_postgres || missing+=(postgresql)
   command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
+  [[ ${1:-} != rabbitmq ]] || has_rabbitmq || missing+=(rabbitmq-server)
   has_c_compiler || missing+=(gcc libc6-dev)
   command -v setpriv >/dev/null || missing+=(util-linux)
   ((${#missing[@]})) || return 0
@@ -56,9 +76,10 @@ install_missing() {
   as_root bash -c "$apt_install" apt_install "${missing[@]}" ||
     fail "apt could not install ${missing[*]}; its messages are above."
   has_postgres || fail "PostgreSQL was installed, and initdb and postgres are still not found."
+  [[ ${1:-} != rabbitmq ]] || has_rabbitmq || fail "RabbitMQ was installed, and rabbitmq-server is still not found."
 }
 
-# The packages must start nothing: neither a PostgreSQL cluster nor a Redis of the system's. What is put in place for
+# The packages must start nothing: no PostgreSQL cluster, no Redis and no RabbitMQ of the system's. What is put in place for
 # that goes again at the end. The lists of packages are fetched only if an install without it fails.
 apt_install='
 set -euo pipefail

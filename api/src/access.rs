@@ -1,10 +1,6 @@
 //! Who calls, and whether he may: the rule of every operation stands in the router's table, and is checked here before its handler.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+mod in_use;
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -12,22 +8,17 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use datagenie_common::{
-    cache::CacheKey,
     crypto::tokens::{self, PresentedToken},
     ids::{ApiKeyId, ConnectionId, SessionId, UserId},
     model::users::Role,
-    store::{
-        api_keys::{self, ActiveKey},
-        connections::Viewer,
-        sessions::{self, Session},
-    },
+    store::connections::Viewer,
     word_enum,
 };
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::in_use::find_session;
+pub use self::in_use::{KeysInUse, SessionsInUse};
 use crate::{
     app::App,
     error::{ApiError, Code, Result},
@@ -226,16 +217,6 @@ pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result
     }
 }
 
-/// Whether the one who opened a stream with these headers is still signed in, in the same role: his session or key may have ended
-/// meanwhile.
-pub async fn still_signed_in(app: &App, headers: &HeaderMap, caller: &Caller) -> bool {
-    match identify(app, &Method::GET, headers).await {
-        Ok(now) => now.role == caller.role,
-        // The database is away: not a reason to end a session.
-        Err(error) => error.code != Code::Unauthenticated,
-    }
-}
-
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let scheme_and_token = value.to_str().ok().and_then(|text| text.split_once(' '));
@@ -270,68 +251,5 @@ fn own_page(method: &Method, headers: &HeaderMap) -> Result<()> {
     match (origin_host, text(header::HOST)) {
         (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
         _ => Err(ApiError::new(Code::PermissionDenied, "with a session cookie, this must come from a page of the service itself")),
-    }
-}
-
-/// A session as cached: trusted for a second, then looked up again, so that a revocation holds everywhere within that.
-#[derive(Serialize, Deserialize)]
-struct CachedSession {
-    session: Session,
-    verified_at: DateTime<Utc>,
-}
-
-const TRUSTED: Duration = Duration::from_secs(1);
-
-async fn find_session(app: &App, id: SessionId) -> Result<Option<Session>> {
-    let key = CacheKey::Session { session: id };
-    let now = app.clock.now();
-    if let Some(cached) = app.cache.get_json::<CachedSession>(&key).await
-        && (now - cached.verified_at).to_std().is_ok_and(|age| age < TRUSTED)
-        && cached.session.expires_at > now
-    {
-        return Ok(Some(cached.session));
-    }
-    match sessions::find(&app.pool, id).await? {
-        Some(session) => {
-            app.cache.set_json(&key, &CachedSession { session: session.clone(), verified_at: now }).await;
-            Ok(Some(session))
-        }
-        None => {
-            app.cache.delete(&key).await;
-            Ok(None)
-        }
-    }
-}
-
-/// API keys that were looked up within the last second: programs send many requests with one key. Bounded.
-#[derive(Default)]
-pub struct KeysInUse {
-    held: Mutex<HashMap<String, (Instant, ActiveKey)>>,
-}
-
-const KEYS_HELD: usize = 10_000;
-
-impl KeysInUse {
-    async fn find(&self, app: &App, prefix: &str) -> Result<Option<ActiveKey>> {
-        if let Some((looked, key)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(prefix)
-            && looked.elapsed() < TRUSTED
-        {
-            return Ok(Some(key.clone()));
-        }
-        let found = api_keys::find_active(&app.pool, prefix).await?;
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= KEYS_HELD {
-            held.clear();
-        }
-        match &found {
-            Some(key) => held.insert(prefix.to_owned(), (Instant::now(), key.clone())),
-            None => held.remove(prefix),
-        };
-        Ok(found)
-    }
-
-    /// Forgets a key that was revoked here.
-    pub fn forget(&self, id: ApiKeyId) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, key)| key.id != id);
     }
 }

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use datagenie_common::{
-    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, files::Files, live::Live, settings::Settings, store::ledger::Ring,
+    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, dispatch::Dispatch, files::Files, live::Live, settings::Settings,
+    store::ledger::NewJob,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::KeysInUse, intake::Intake, live::Hub};
+use crate::{
+    access::{KeysInUse, SessionsInUse},
+    admission::Admission,
+    intake::Intake,
+    live::Hub,
+    questions::ask::Askables,
+};
 
 /// The api's environment, shared by all requests.
 #[derive(Clone)]
@@ -24,8 +30,8 @@ pub struct Parts {
     pub pool: PgPool,
     /// The doorbell.
     pub broker: Arc<dyn Broker>,
-    /// Bells to ring once their commit is done.
-    pub bells: mpsc::Sender<Vec<Ring>>,
+    /// Lets the next jobs in.
+    pub dispatch: Dispatch,
     /// Redis.
     pub cache: Cache,
     /// Results and pictures.
@@ -36,10 +42,16 @@ pub struct Parts {
     pub clock: Clock,
     /// Takes questions in.
     pub intake: Intake,
+    /// What may wait.
+    pub admission: Admission,
+    /// What is to be known of connections before a question is taken in.
+    pub askable: Askables,
     /// Tells the fleet what happened here.
     pub live: Live,
     /// Wakes those who wait here.
     pub hub: Hub,
+    /// Sessions seen within the last second.
+    pub sessions: SessionsInUse,
     /// API keys seen within the last second.
     pub keys: KeysInUse,
     /// Rendered at `/metrics`.
@@ -55,11 +67,9 @@ impl App {
         Self(Arc::new(parts))
     }
 
-    /// Rings after a commit, without waiting: what can't be taken is left to the sweep.
-    pub fn ring(&self, rings: Vec<Ring>) {
-        if self.bells.try_send(rings).is_err() {
-            metrics::counter!("datagenie_rings_total", "outcome" => "left_to_sweep").increment(1);
-        }
+    /// Lets a job have its turn that was inserted in a commit that is done: it is rung soon, as its owner's window has room.
+    pub fn let_in(&self, job: &NewJob) {
+        self.dispatch.let_in(job.flow());
     }
 }
 

@@ -124,6 +124,7 @@ pub struct ApiError {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    limit: Option<(&'static str, u64)>,
 }
 
 /// What handlers return.
@@ -133,7 +134,7 @@ impl ApiError {
     /// An error of this kind, with what went wrong this time.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, limit: None }
     }
 
     /// Unknown or not the caller's: the same answer.
@@ -152,7 +153,7 @@ impl ApiError {
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ");
-        Self { code: Code::InvalidRequest, detail, errors, retry_after: None }
+        Self { code: Code::InvalidRequest, detail, errors, retry_after: None, limit: None }
     }
 
     /// The contract has this field, this version does not serve it yet.
@@ -175,6 +176,13 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Says which limit of how many was reached (the IETF draft of RateLimit headers).
+    #[must_use]
+    pub fn limit(mut self, name: &'static str, quota: u64) -> Self {
+        self.limit = Some((name, quota));
         self
     }
 }
@@ -219,6 +227,15 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if let Some((name, quota)) = self.limit {
+            let wait = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
+            let texts = [("ratelimit-policy", format!("\"{name}\";q={quota}")), ("ratelimit", format!("\"{name}\";r=0;t={wait}"))];
+            for (header, text) in texts {
+                if let Ok(value) = HeaderValue::from_str(&text) {
+                    headers.insert(header, value);
+                }
+            }
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,34 +1,44 @@
 //! Takes questions in: submissions that arrive together share one commit. A lone one waits for nobody; while a commit is under way,
 //! the next slice gathers by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use datagenie_common::{
+    dispatch::Dispatch,
     lifecycle,
+    model::jobs::Lane,
     store::{
         StoreError,
-        ledger::{NewQuestion, Submitted, intake},
+        ledger::{
+            Flow, NewQuestion, Ring, Submitted,
+            intake::{self, Taken},
+        },
     },
 };
 use sqlx::PgPool;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::error::{ApiError, Code, Result};
+use crate::{
+    bells::Bells,
+    error::{ApiError, Code, Result},
+};
 
 /// Submissions that one commit takes at most.
 const SLICE: usize = 256;
 /// Submissions that may wait for a commit; more are told to come again.
 const WAITING: usize = 4096;
-/// Commits under way at once.
-const COMMITTERS: usize = 2;
 /// How long a submission may wait for its commit.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one send may take.
+const SEND: Duration = Duration::from_secs(6);
 /// How often a submission is sent whose outcome is unknown.
 const SENDS: u32 = 3;
 
+type Answer = oneshot::Sender<std::result::Result<Submitted, StoreError>>;
+
 struct Submission {
     question: NewQuestion,
-    answer: oneshot::Sender<std::result::Result<Submitted, StoreError>>,
+    answer: Answer,
 }
 
 /// The way in.
@@ -38,14 +48,12 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Starts the committers.
+    /// Starts the committer. There is one: two would ask for the same owner's window at the same time.
     #[must_use]
-    pub fn start(pool: &PgPool) -> Self {
+    pub fn start(pool: &PgPool, dispatch: &Dispatch, bells: &Bells) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..COMMITTERS {
-            lifecycle::spawn("intake.commit", commit(pool.clone(), waiting.clone()));
-        }
+        let committer = Committer { pool: pool.clone(), dispatch: dispatch.clone(), bells: bells.clone() };
+        lifecycle::spawn("intake.commit", committer.run(waiting));
         Self { queue }
     }
 
@@ -74,52 +82,97 @@ impl Intake {
     }
 }
 
-async fn commit(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Submission>>>) {
-    loop {
-        let mut slice = Vec::new();
-        if waiting.lock().await.recv_many(&mut slice, SLICE).await == 0 {
-            return;
+struct Committer {
+    pool: PgPool,
+    dispatch: Dispatch,
+    bells: Bells,
+}
+
+impl Committer {
+    async fn run(self, mut waiting: mpsc::Receiver<Submission>) {
+        loop {
+            let mut slice = Vec::new();
+            if waiting.recv_many(&mut slice, SLICE).await == 0 {
+                return;
+            }
+            // Who was told 503 meanwhile and asks again must not find two questions.
+            slice.retain(|submission: &Submission| !submission.answer.is_closed());
+            if slice.is_empty() {
+                continue;
+            }
+            let (questions, answers): (Vec<_>, Vec<_>) = slice.into_iter().map(|s| (s.question, s.answer)).unzip();
+            metrics::histogram!("datagenie_intake_slice").record(f64::from(u32::try_from(questions.len()).unwrap_or(u32::MAX)));
+            match self.send(&questions).await {
+                Ok(taken) => self.committed(&questions, taken, answers),
+                // The database is away for all of them.
+                Err(error) if error.is_outage() => {
+                    for answer in answers {
+                        let _ = answer.send(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
+                    }
+                }
+                // One of them can't be stored, and took the others with it: each for itself.
+                Err(error) if questions.len() > 1 => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, questions = questions.len(), "a slice is stored one by one");
+                    self.one_by_one(questions, answers).await;
+                }
+                Err(error) => {
+                    if let Some(answer) = answers.into_iter().next() {
+                        let _ = answer.send(Err(error));
+                    }
+                }
+            }
         }
-        let (questions, answers): (Vec<_>, Vec<_>) = slice.into_iter().map(|s| (s.question, s.answer)).unzip();
-        metrics::histogram!("datagenie_intake_slice").record(f64::from(u32::try_from(questions.len()).unwrap_or(u32::MAX)));
-        match send(&pool, &questions).await {
-            Ok(outcomes) => {
-                for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                    let _ = answer.send(Ok(outcome));
-                }
-            }
-            // The database is away for all of them.
-            Err(error) if error.is_outage() => {
-                for answer in answers {
-                    let _ = answer.send(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
-                }
-            }
-            // One of them can't be stored, and took the others with it: each for itself.
-            Err(_) if questions.len() > 1 => {
-                for (question, answer) in questions.into_iter().zip(answers) {
-                    let outcome = send(&pool, std::slice::from_ref(&question)).await;
-                    let _ = answer.send(outcome.map(|mut outcomes| outcomes.pop().unwrap_or(Submitted::New)));
-                }
-            }
-            Err(error) => {
-                if let Some(answer) = answers.into_iter().next() {
+    }
+
+    async fn one_by_one(&self, questions: Vec<NewQuestion>, answers: Vec<Answer>) {
+        let mut away = false;
+        for (question, answer) in questions.into_iter().zip(answers) {
+            let one = std::slice::from_ref(&question);
+            // The database went away meanwhile: not each of them is to wait for it.
+            let sent = if away { Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)) } else { self.send(one).await };
+            match sent {
+                Ok(taken) => self.committed(one, taken, vec![answer]),
+                Err(error) => {
+                    away |= error.is_outage();
                     let _ = answer.send(Err(error));
                 }
             }
         }
     }
-}
 
-// The ids were minted before: what was stored by a send whose answer got lost is found, not stored again.
-async fn send(pool: &PgPool, questions: &[NewQuestion]) -> std::result::Result<Vec<Submitted>, StoreError> {
-    let mut wait = Duration::from_millis(50);
-    for _ in 1..SENDS {
-        match intake::submit(pool, questions).await {
-            Err(error) if error.is_outage() => tracing::warn!(error = %error, "a commit's outcome is unknown; sending it again"),
-            other => return other,
+    /// Rings what was let in, and answers.
+    fn committed(&self, questions: &[NewQuestion], taken: Taken, answers: Vec<Answer>) {
+        let rung = questions.iter().zip(&taken.outcomes).filter(|(_, outcome)| matches!(outcome, Submitted::New { rung: true }));
+        let rings: Vec<Ring> = rung.map(|(question, _)| question.ring()).collect();
+        if !rings.is_empty() {
+            self.bells.ring(rings);
         }
-        tokio::time::sleep(wait).await;
-        wait *= 4;
+        for user_id in taken.let_in {
+            self.dispatch.let_in(Flow { lane: Lane::Interactive, user_id });
+        }
+        for (answer, outcome) in answers.into_iter().zip(taken.outcomes) {
+            let _ = answer.send(Ok(outcome));
+        }
     }
-    intake::submit(pool, questions).await
+
+    // The ids were minted before: what was stored by a send whose answer got lost is found, not stored again.
+    async fn send(&self, questions: &[NewQuestion]) -> std::result::Result<Taken, StoreError> {
+        let window = self.dispatch.window(Lane::Interactive).await;
+        let mut wait = Duration::from_millis(50);
+        for _ in 1..SENDS {
+            match self.submit(questions, window).await {
+                Err(error) if error.is_outage() => tracing::warn!(error = %error, "a commit's outcome is unknown; sending it again"),
+                other => return other,
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 4;
+        }
+        self.submit(questions, window).await
+    }
+
+    async fn submit(&self, questions: &[NewQuestion], window: u32) -> std::result::Result<Taken, StoreError> {
+        let submitting = intake::submit(&self.pool, questions, window);
+        // A connection that stands still would keep everybody waiting for as long as the kernel believes in it.
+        tokio::time::timeout(SEND, submitting).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
+    }
 }

@@ -2,10 +2,13 @@
 //! or a model.
 
 pub mod access;
+pub mod admission;
 pub mod api_keys;
 pub mod app;
 pub mod auth;
+pub mod bells;
 pub mod connections;
+pub mod dead_jobs;
 pub mod error;
 pub mod extract;
 pub mod frame;
@@ -16,7 +19,10 @@ pub mod live;
 pub mod openapi;
 pub mod operation;
 pub mod questions;
+pub mod queues;
 pub mod router;
+pub mod slow_clients;
 pub mod start;
 pub mod stats;
 pub mod users;
+pub mod workers;

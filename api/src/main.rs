@@ -60,7 +60,9 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+    let ran = run(Cli::parse()).await;
+    telemetry::flush();
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The one line that an operator sees; its causes follow, none of them holds a secret.

@@ -19,9 +19,9 @@ use crate::{
     },
     api_keys,
     app::App,
-    auth, connections,
+    auth, connections, dead_jobs,
     error::{ApiError, Code},
-    frame, jobs, live, openapi, operation, questions, stats, users,
+    frame, jobs, live, openapi, operation, questions, queues, stats, users, workers,
 };
 
 /// An operation's rule and route.
@@ -63,7 +63,18 @@ fn table() -> Vec<Entry> {
         (SignedIn(Read), jobs::list::route()),
         (SignedIn(Read), jobs::get::route()),
         (User(Ask), jobs::cancel::route()),
+        (User(Ask), jobs::cancel_many::route()),
         (User(Ask), jobs::retry::route()),
+        (Admin(Scope::Admin), queues::list::route()),
+        (Admin(Scope::Admin), queues::get::route()),
+        (Admin(Scope::Admin), queues::pause::route()),
+        (Admin(Scope::Admin), queues::resume::route()),
+        (Admin(Scope::Admin), workers::list::route()),
+        (Admin(Scope::Admin), dead_jobs::list::route()),
+        (Admin(Scope::Admin), dead_jobs::replay::route()),
+        (Admin(Scope::Admin), dead_jobs::replay_many::route()),
+        (Admin(Scope::Admin), dead_jobs::discard::route()),
+        (Admin(Scope::Admin), dead_jobs::discard_many::route()),
         (Admin(Scope::Admin), stats::queries::route()),
         (Admin(Scope::Admin), stats::users::route()),
     ];

@@ -2,34 +2,37 @@
 
 use std::net::SocketAddr;
 
-use axum::ServiceExt;
+use axum::{ServiceExt, serve::ListenerExt};
 use datagenie_common::{
     broker,
     cache::Cache,
     clock::Clock,
     crypto::Keyring,
+    dispatch::Dispatch,
     files::Files,
-    lifecycle::{self, Shutdown},
+    lifecycle::Shutdown,
     live::Live,
     settings::Settings,
-    store::{self, ledger::Ring, migrations, sealing_check},
+    store::{self, migrations, sealing_check},
     telemetry,
 };
 use secrecy::ExposeSecret;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 
 use crate::{
-    access::KeysInUse,
+    access::{KeysInUse, SessionsInUse},
+    admission::Admission,
     app::{App, Parts},
+    bells::Bells,
     intake::Intake,
     live::Hub,
+    questions::ask::Askables,
     router,
+    slow_clients::Connections,
 };
 
-/// Batches of bells that may wait for the broker.
-const BELLS: usize = 8192;
-/// Bells rung in one pipeline.
-const PIPELINE: usize = 512;
+/// Connections of the dispatcher.
+const RELAXED: u32 = 2;
 
 /// Builds the environment of an api process and checks what it needs: the schema of its database, and its sealing key.
 ///
@@ -41,44 +44,42 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     let keyring = Keyring::from_setting(settings.sealing.key.expose_secret())?;
     sealing_check::check(&pool, &keyring).await?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
-    let broker = broker::open(settings.broker.url.expose(), instance)?;
+    let broker = broker::open(settings.broker.url.expose(), &settings.broker.namespace, instance)?;
+    let relaxed = store::connect_relaxed(settings.database.url.expose(), RELAXED, "datagenie-api-dispatch")?;
+    let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let clock = Clock::new(settings.clock.offset_seconds);
-    let (bells, waiting) = mpsc::channel(BELLS);
-    lifecycle::spawn("bells.ring", ring(broker.clone(), waiting));
+    let bells = Bells::start(broker.clone());
     Ok(App::new(Parts {
-        intake: Intake::start(&pool),
+        intake: Intake::start(&pool, &dispatch, &bells),
+        admission: Admission::new(&pool, &settings),
+        askable: Askables::start(&pool),
         live: Live::start(cache.clone(), clock),
-        hub: Hub::start(&cache, shutdown.soft().clone()),
+        hub: Hub::start(&cache, &pool, shutdown.soft()),
         files: Files::open(&settings.files.root)?,
         clock,
         keys: KeysInUse::default(),
+        sessions: SessionsInUse::default(),
         metrics: telemetry::metrics::install()?,
         stopping: shutdown.soft().clone(),
         settings,
         pool,
         broker,
-        bells,
+        dispatch,
         cache,
         keyring,
     }))
 }
 
-// Rings that come together go in one pipeline.
-async fn ring(broker: std::sync::Arc<dyn broker::Broker>, mut waiting: mpsc::Receiver<Vec<Ring>>) {
-    let mut batches = Vec::new();
-    while waiting.recv_many(&mut batches, PIPELINE).await > 0 {
-        let rings: Vec<Ring> = batches.drain(..).flatten().collect();
-        broker::ring_or_leave(broker.as_ref(), &rings).await;
-    }
-}
-
-/// Serves on a listener until `shutdown`; requests under way are finished within the grace time.
+/// Serves on a listener until `shutdown`; requests under way are finished within the grace time. Clients that take nothing are
+/// disconnected.
 ///
 /// # Errors
 /// If serving fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "api is up");
+    let limit = app.settings.api.slow_client();
+    let listener = Connections::of(listener).tap_io(move |connection| connection.set_limit(limit));
     let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(router::build(app));
     let soft = shutdown.soft().clone();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });

@@ -42,7 +42,10 @@ pub struct Event {
     pub data: Value,
 }
 
-/// What is published on [`LIVE_CHANNEL`].
+/// A place in the order of durable events: the commit's transaction, then the row. [`sequence`] is its text.
+pub type Point = (u64, i64);
+
+/// What is published on [`LIVE_CHANNEL`]: a JSON array of these (one alone, not in an array, is heard too).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Live {
     /// Who may see it.
@@ -68,7 +71,7 @@ pub fn sequence(xid: u64, seq: i64) -> String {
 
 /// Takes a `sequence` apart; none if it is not one of ours.
 #[must_use]
-pub fn parse_sequence(text: &str) -> Option<(u64, i64)> {
+pub fn parse_sequence(text: &str) -> Option<Point> {
     if text.len() != 32 || !text.is_ascii() {
         return None;
     }

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod settings;
 pub mod telemetry;
 
+pub mod batcher;
 pub mod store;
 
 pub mod boot;
@@ -21,4 +22,5 @@ pub mod charts;
 pub mod files;
 pub mod ops;
 
+pub mod dispatch;
 pub mod live;

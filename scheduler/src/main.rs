@@ -15,7 +15,9 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+    let ran = run(Cli::parse()).await;
+    telemetry::flush();
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "datagenie-scheduler: {error:#}");

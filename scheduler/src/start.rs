@@ -1,20 +1,23 @@
 //! Puts a scheduler process together and runs it until it is told to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datagenie_common::{
     broker::{self, Broker},
     cache::Cache,
     clock::Clock,
+    dispatch::Dispatch,
     lifecycle::{self, Shutdown},
     live::Live,
     ops,
     settings::Settings,
-    store, telemetry,
+    store::{self, StoreError},
+    telemetry,
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::time::Instant;
 
-use crate::{leader, schedule};
+use crate::{leader, schedule, tasks::sweep::Round};
 
 /// What every task may touch.
 pub struct Scheduler {
@@ -24,8 +27,31 @@ pub struct Scheduler {
     pub pool: PgPool,
     /// The doorbell.
     pub broker: Arc<dyn Broker>,
+    /// Lets waiting jobs in.
+    pub dispatch: Dispatch,
     /// Wakes readers.
     pub live: Live,
+    /// How far the sweep is on its round of those who wait.
+    pub round: Round,
+    /// When the database last did not answer.
+    away: Mutex<Option<Instant>>,
+}
+
+impl Scheduler {
+    /// Notes how a sweep went.
+    pub fn note(&self, error: Option<&StoreError>) {
+        if error.is_some_and(StoreError::is_outage) {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// Whether the database was away within the last lease: then its workers could not renew, and nothing is to be taken from them.
+    /// PostgreSQL tells of its own restarts, but not of one after a crash of a single backend.
+    #[must_use]
+    pub fn was_away(&self) -> bool {
+        let away = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|at| at.elapsed() < self.settings.jobs.lease())
+    }
 }
 
 /// Builds the environment of a scheduler process. Nothing connects yet.
@@ -34,10 +60,12 @@ pub struct Scheduler {
 /// Settings that fit no server.
 pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Scheduler> {
     let pool = store::connect(settings.database.url.expose(), 4, "datagenie-scheduler")?;
-    let broker = broker::open(settings.broker.url.expose(), &instance)?;
+    let broker = broker::open(settings.broker.url.expose(), &settings.broker.namespace, &instance)?;
+    let relaxed = store::connect_relaxed(settings.database.url.expose(), 2, "datagenie-scheduler-dispatch")?;
+    let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let live = Live::start(cache, Clock::new(settings.clock.offset_seconds));
-    Ok(Scheduler { settings, pool, broker, live })
+    Ok(Scheduler { settings, pool, broker, dispatch, live, round: Round::default(), away: Mutex::default() })
 }
 
 /// Leads when it can, until `shutdown`.

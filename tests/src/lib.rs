@@ -2,11 +2,14 @@
 //! to ask about.
 
 mod app;
+mod bells;
 mod builder;
 mod client;
+mod conservation;
 mod gate;
 mod model_stub;
 mod processes;
+mod proxy;
 mod redis;
 mod running;
 mod servers;
@@ -16,14 +19,17 @@ mod wait;
 
 pub use self::{
     app::TestApp,
+    bells::{Bells, Copied},
     builder::TestAppBuilder,
     client::{Client, Reply},
+    conservation::{Addresses, Asked, Asker, Conservation, EventReader, Heard, Plan, Recovery, Standing, Victims},
     gate::Gate,
     model_stub::{Answer, ModelStub},
     processes::{Process, Processes},
+    proxy::Proxy,
     redis::TestRedis,
     running::Running,
-    servers::{Database, Servers, word},
+    servers::{Database, Servers, amqp_url, own_rabbitmq, word},
     sources::Reader,
     wait::{DEADLINE, until},
 };

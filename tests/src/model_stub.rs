@@ -39,6 +39,31 @@ pub enum Answer {
     BrokenBody,
     /// The end of the connection.
     Close,
+    /// Of any hundred calls so many are answered 500 and so many never; which ones is the same in every run.
+    Mixed {
+        /// Of a hundred.
+        errors: usize,
+        /// Of a hundred.
+        hangs: usize,
+        /// The others.
+        well: Box<Answer>,
+    },
+}
+
+impl Answer {
+    /// What this is for the call of this number.
+    fn of_call(self, number: usize) -> Self {
+        let Self::Mixed { errors, hangs, well } = self else { return self };
+        // 37 and 100 have no common divisor: any hundred calls in a row get all places from 0 to 99, in a scattered order.
+        let place = number.wrapping_mul(37) % 100;
+        if place < errors {
+            Self::Status(500)
+        } else if place < errors + hangs {
+            Self::Hang
+        } else {
+            *well
+        }
+    }
 }
 
 /// The model. Clones are the same one; it ends with the test's runtime.
@@ -55,6 +80,8 @@ struct Script {
     calls: Vec<Value>,
     authorizations: Vec<String>,
     dropped: usize,
+    at_once: usize,
+    most_at_once: usize,
     is_down: bool,
     // Ends the connections of now.
     serving: CancellationToken,
@@ -102,6 +129,12 @@ impl ModelStub {
         self.script().dropped
     }
 
+    /// The most calls that were under way at the same time.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.script().most_at_once
+    }
+
     /// From now on every connection ends as soon as it is made, and those of now end.
     pub fn down(&self) {
         let mut script = self.script();
@@ -144,6 +177,7 @@ impl ModelStub {
         let mut received = Vec::new();
         while let Some(call) = read_call(&mut stream, &mut received).await {
             let mut answer = self.take_call(call);
+            let under_way = UnderWay::new(self);
             loop {
                 let wait = match &answer {
                     Answer::Slow(wait, _) => Some(*wait),
@@ -159,6 +193,8 @@ impl ModelStub {
                 }
             }
             let Some(response) = render(&answer) else { return };
+            // Before its caller can ask again.
+            drop(under_way);
             if stream.write_all(response.as_bytes()).await.is_err() {
                 return;
             }
@@ -173,7 +209,26 @@ impl ModelStub {
             script.last = Some(answer);
         }
         // A model that was told nothing is a broken one.
-        script.last.clone().unwrap_or(Answer::Status(500))
+        script.last.clone().unwrap_or(Answer::Status(500)).of_call(script.calls.len())
+    }
+}
+
+/// A call from its arrival to its answer, or to the end of its caller.
+struct UnderWay<'a>(&'a ModelStub);
+
+impl<'a> UnderWay<'a> {
+    fn new(stub: &'a ModelStub) -> Self {
+        let mut script = stub.script();
+        script.at_once += 1;
+        script.most_at_once = script.most_at_once.max(script.at_once);
+        drop(script);
+        Self(stub)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.script().at_once -= 1;
     }
 }
 
@@ -236,7 +291,7 @@ fn render(answer: &Answer) -> Option<String> {
         Answer::BrokenBody => response(200, "", "<html>this is no completion"),
         Answer::Status(status) => response(*status, "", &refused),
         Answer::StatusAfter(status, seconds) => response(*status, &format!("retry-after: {seconds}\r\n"), &refused),
-        Answer::Close | Answer::Slow(..) | Answer::Hang => return None,
+        Answer::Close | Answer::Slow(..) | Answer::Hang | Answer::Mixed { .. } => return None,
     })
 }
 

@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use datagenie_local::{child::Child, net::free_port, spawn::Launch, with_servers::BIN_DIR};
+use datagenie_local::{child::Child, net::lasting_ports, spawn::Launch, with_servers::BIN_DIR};
 use rustix::process::Signal;
 
 use crate::{app::TestApp, client::Client, wait::until};
@@ -18,12 +18,13 @@ use crate::{app::TestApp, client::Client, wait::until};
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Starts programs.
+/// Starts programs. Clones may be given other settings.
+#[derive(Clone)]
 pub struct Processes {
     bin_dir: PathBuf,
     folder: PathBuf,
     environment: BTreeMap<String, String>,
-    started: AtomicUsize,
+    started: Arc<AtomicUsize>,
 }
 
 impl Processes {
@@ -39,7 +40,7 @@ impl Processes {
             test.parent().and_then(Path::parent).expect("it lies in a folder of a target folder").to_owned()
         };
         let bin_dir = std::env::var_os(BIN_DIR).filter(|dir| !dir.is_empty()).map_or_else(beside, PathBuf::from);
-        Self { bin_dir, folder: app.folder().to_owned(), environment: app.environment.clone(), started: AtomicUsize::new(0) }
+        Self { bin_dir, folder: app.folder().to_owned(), environment: app.environment.clone(), started: Arc::default() }
     }
 
     /// The same, with another setting.
@@ -66,21 +67,12 @@ impl Processes {
     /// # Panics
     /// If it does not get ready.
     pub async fn api(&self) -> (Process, String) {
-        let port = free_port().expect("a free port");
+        let [port] = lasting_ports::<1>().expect("a free port");
         let mut environment = self.environment.clone();
         environment.insert("DATAGENIE_API__PORT".to_owned(), port.to_string());
         let process = self.start("datagenie-api", &["serve"], &environment);
         let url = format!("http://127.0.0.1:{port}");
-        let client = Client::anonymous(&url);
-        until(
-            || async {
-                assert!(process.is_running(), "the api ended: {}", process.log());
-                let request = client.request(reqwest::Method::GET, "/readyz");
-                request.send().await.is_ok_and(|response| response.status().is_success()).then_some(())
-            },
-            "the api process is ready",
-        )
-        .await;
+        process.serves(&url).await;
         (process, url)
     }
 
@@ -97,13 +89,14 @@ impl Processes {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.folder.join(format!("{program}-{number}.log"));
         let child = Child::start(&launch, &log).expect("the program starts");
-        Process { child: Mutex::new(child), log }
+        Process { child: Mutex::new(child), launch, log }
     }
 }
 
 /// A running program. Dropping it kills it.
 pub struct Process {
     child: Mutex<Child>,
+    launch: Launch,
     log: PathBuf,
 }
 
@@ -138,6 +131,50 @@ impl Process {
     /// SIGTERM.
     pub fn terminate(&self) {
         self.child().signal(Signal::TERM);
+    }
+
+    /// Starts it anew with the same environment and log; one that still runs is killed first.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    pub fn restart(&self) {
+        let mut child = self.child();
+        child.kill();
+        // Until it is reaped an api holds its port.
+        child.exited_within_blocking(Duration::from_secs(5));
+        *child = Child::start(&self.launch, &self.log).expect("the program starts again");
+    }
+
+    /// Waits until an api process is ready at this URL.
+    ///
+    /// # Panics
+    /// If it ends, or does not get ready.
+    pub async fn serves(&self, url: &str) {
+        let client = Client::anonymous(url);
+        until(
+            || async {
+                assert!(self.is_running(), "the api ended: {}", self.log());
+                let request = client.request(reqwest::Method::GET, "/readyz");
+                request.send().await.is_ok_and(|response| response.status().is_success()).then_some(())
+            },
+            "the api process is ready",
+        )
+        .await;
+    }
+
+    /// Waits until it has written these words.
+    ///
+    /// # Panics
+    /// If it ends before that, or never does.
+    pub async fn says(&self, words: &str) {
+        until(
+            || async {
+                assert!(self.is_running(), "it ended: {}", self.log());
+                self.log().contains(words).then_some(())
+            },
+            words,
+        )
+        .await;
     }
 
     /// Waits until it has ended: its exit code; none: a signal ended it.

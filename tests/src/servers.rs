@@ -1,8 +1,11 @@
-//! The PostgreSQL server of the tests, and databases of one test's own on it.
+//! The PostgreSQL server of the tests and databases of one test's own on it; the RabbitMQ of the run and nodes of one test's own.
 
 use std::path::Path;
 
-use datagenie_local::{Postgres, PostgresOptions, with_servers::POSTGRES_URL};
+use datagenie_local::{
+    Postgres, PostgresOptions, Rabbitmq, RabbitmqOptions,
+    with_servers::{AMQP_URL, POSTGRES_URL},
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// The server that all tests share (`datagenie-local with-servers` names it), or a private one where there is none.
@@ -53,6 +56,30 @@ impl Servers {
         let drops = vec![format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")];
         Database { url: self.url_of(&name), name, server: self.url.clone(), drops }
     }
+}
+
+/// The URL of the RabbitMQ that all tests of this run share: a test names its own queues by [`word`] and deletes them.
+///
+/// # Panics
+/// If the tests do not run beside one.
+#[must_use]
+pub fn amqp_url() -> String {
+    std::env::var(AMQP_URL).ok().filter(|url| !url.is_empty()).unwrap_or_else(|| {
+        panic!(
+            "{AMQP_URL} is not set: run the tests by ./deploy/test.sh, or by datagenie-local with-servers --rabbitmq -- COMMAND; \
+             or set it to the URL of a RabbitMQ for tests, amqp://USER:PASSWORD@HOST:PORT/%2f"
+        )
+    })
+}
+
+/// A RabbitMQ of one test's own below `folder`, to be killed, wiped and started again. It takes five seconds to start, so the names
+/// of such tests contain `rabbitmq_node`: these run one at a time.
+///
+/// # Panics
+/// If it can't be started.
+pub async fn own_rabbitmq(folder: &Path) -> Rabbitmq {
+    let options = RabbitmqOptions::for_tests(folder.join("rabbitmq"));
+    Box::pin(Rabbitmq::start(options)).await.expect("a private RabbitMQ starts")
 }
 
 /// A random word of small letters and digits, for names that must be unique on a shared server.

@@ -10,6 +10,7 @@ use datagenie_common::{
     cache::{Cache, CacheKey},
     clock::Clock,
     crypto::Keyring,
+    dispatch::Dispatch,
     files::Files,
     ids::ConnectionId,
     live::Live,
@@ -20,7 +21,7 @@ use datagenie_common::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use crate::{leases::Leases, llm::Drafter, sources::Sources};
+use crate::{capacity::Capacity, leases::Leases, ledger::Ledger, llm::Drafter, question::target::KnownTargets, sources::Sources};
 
 /// The worker's environment, shared by all of its jobs.
 pub struct Env {
@@ -30,6 +31,10 @@ pub struct Env {
     pub pool: PgPool,
     /// The doorbell.
     pub broker: Arc<dyn Broker>,
+    /// Claims and ends, which share statements.
+    pub ledger: Ledger,
+    /// Lets the next jobs in.
+    pub dispatch: Dispatch,
     /// Redis.
     pub cache: Cache,
     /// Results.
@@ -42,12 +47,16 @@ pub struct Env {
     pub drafter: Drafter,
     /// Customers' databases.
     pub sources: Sources,
+    /// What this process has of the fleet's sessions and model calls.
+    pub capacity: Capacity,
     /// The leases that this process holds.
     pub leases: Leases,
     /// Tells readers that something happened.
     pub live: Live,
     /// Catalogues, by connection and version.
     pub schemas: SchemaCache,
+    /// Connections and policies, by their versions.
+    pub known: KnownTargets,
     /// This process's name in the ledger and the logs.
     pub instance: String,
 }

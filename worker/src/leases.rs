@@ -26,6 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the process looks at what it holds.
 const TICK: Duration = Duration::from_millis(250);
+/// How often the process asks which of its jobs their owners want stopped: the signal over Redis may be lost.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long that may take.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why an attempt must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub enum Stop {
 
 struct Entry {
     lease: Lease,
+    since: Instant,
     until: Instant,
     stage: Option<Stage>,
     told_stage: Option<Stage>,
@@ -74,7 +79,7 @@ impl Leases {
     #[must_use]
     pub fn hold(&self, lease: Lease, claimed: Instant) -> Hold {
         let (stop, stopped) = watch::channel(None);
-        let entry = Entry { lease, until: claimed + self.length, stage: None, told_stage: None, look: false, stop };
+        let entry = Entry { lease, since: claimed, until: claimed + self.length, stage: None, told_stage: None, look: false, stop };
         self.lock().insert(lease.job_id, entry);
         Hold { leases: self.clone(), lease, stopped }
     }
@@ -93,6 +98,7 @@ impl Leases {
             () = self.beat(&pool) => {}
             // Beside the heartbeats, so that a database that does not answer hides no lease that has run out.
             () = self.watch() => {}
+            () = self.look(&pool) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -105,6 +111,32 @@ impl Leases {
                 entry.stop.send_replace(Some(Stop::LeaseLost));
             }
         }
+    }
+
+    async fn look(&self, pool: &PgPool) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            // What is over at once needs none.
+            let old = Instant::now() - LOOK / 2;
+            let jobs: Vec<JobId> = self.lock().values().filter(|entry| entry.since < old).map(|entry| entry.lease.job_id).collect();
+            if jobs.is_empty() {
+                continue;
+            }
+            // Without an answer the next look asks again.
+            let Ok(Ok(flagged)) = tokio::time::timeout(LOOK_PATIENCE, store::ledger::claim::wanted_stopped(pool, &jobs)).await else {
+                continue;
+            };
+            let held = self.lock();
+            for entry in flagged.iter().filter_map(|job| held.get(job)) {
+                entry.stop.send_replace(Some(Stop::Cancelled));
+            }
+        }
+    }
+
+    /// Attempts under way.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
     }
 
     async fn beat(&self, pool: &PgPool) {

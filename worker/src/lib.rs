@@ -1,11 +1,15 @@
 //! The worker: takes jobs from the doorbell, claims them in the ledger, runs them, and commits what came of them.
 //! Only this program knows models, the SQL parser and customers' databases.
 
+pub mod breaker;
+pub mod capacity;
 pub mod env;
 pub mod guard;
 pub mod jobs;
 pub mod leases;
+pub mod ledger;
 pub mod llm;
+pub mod presence;
 pub mod question;
 pub mod registry;
 pub mod run;

@@ -6,7 +6,7 @@ use datagenie_common::{
     jobs::JobKind,
     model::jobs::{JobError, Lane},
     settings::Settings,
-    store::ledger::Outcome,
+    store::{ledger::Outcome, workers::LaneSlots},
 };
 
 use crate::{jobs, run::Context};
@@ -45,12 +45,20 @@ pub fn rules(kind: JobKind) -> Rules {
     }
 }
 
-/// Slots of a lane in this process.
+/// What this process offers a lane.
 #[must_use]
-pub fn slots(settings: &Settings, lane: Lane) -> usize {
+pub fn slots(settings: &Settings, lane: Lane) -> LaneSlots {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let all = |count: usize| LaneSlots { slots: number(count), share: number(count) };
     match lane {
-        Lane::Interactive | Lane::Bulk | Lane::Webhook => settings.worker.concurrency,
-        Lane::Maintenance => settings.worker.maintenance_concurrency,
+        // Nobody holds the last fifth: somebody else's question finds a slot, however much one user asks.
+        Lane::Interactive => {
+            let share = settings.worker.concurrency;
+            LaneSlots { slots: number(share + share.div_ceil(4)), share: number(share) }
+        }
+        Lane::Bulk => all(settings.worker.bulk_concurrency),
+        Lane::Maintenance => all(settings.worker.maintenance_concurrency),
+        Lane::Webhook => all(settings.worker.webhook_concurrency),
     }
 }
 

@@ -1,10 +1,18 @@
 //! One bell: claim, run, finish. The only place where an attempt's end is decided.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use datagenie_common::{
     broker::Bell,
     jobs::{JobKind, PAYLOAD_VERSION},
+    lifecycle::Shutdown,
     model::{
         jobs::{JobError, Lane},
         questions::{Failure, FailureCode, Stage},
@@ -12,9 +20,10 @@ use datagenie_common::{
     store::{
         StoreError,
         ledger::{
-            Claimed, Outcome,
+            Claimed, Flow, Outcome,
+            admit::Window,
             claim::{self, Release},
-            finish::{self, Finished},
+            finish::Finished,
             sweep::deadline_passed,
         },
     },
@@ -22,18 +31,22 @@ use datagenie_common::{
 };
 use futures::FutureExt;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
     env::Env,
     leases::{Hold, Stop},
+    ledger::NotClaimed,
     registry,
 };
 
 /// How long a write to the ledger may take before it is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one bell's slot may take the next jobs: RabbitMQ waits half an hour for a message's acknowledgement.
+const LONGEST_CHAIN: Duration = Duration::from_secs(60);
 
 /// How long a job of a newer version waits for another worker.
 const NEWER_WORKER: Duration = Duration::from_secs(2);
@@ -43,9 +56,13 @@ pub struct Context {
     /// Everything that it may touch.
     pub env: Arc<Env>,
     /// What it is to do.
-    pub job: Claimed,
+    pub job: Arc<Claimed>,
     /// Its hold on the job.
     pub hold: Hold,
+    /// Before the claim was sent.
+    claimed_at: Instant,
+    /// Whether its owner has more waiting, as its end has found.
+    more_wait: AtomicBool,
     /// Cancelled when the attempt must stop: what it has asked of others is to stop too.
     pub stop: CancellationToken,
 }
@@ -87,33 +104,81 @@ enum Attempt {
 
 /// Hears one bell out: claims its job if there is one to claim, runs it and writes its end. Never fails: what can't be written now
 /// is left to the lease, which runs out.
-pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, hurry: CancellationToken) {
+pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, shutdown: Shutdown) {
     let Bell { message, mut receipt, slot } = bell;
     let claimed_at = Instant::now();
-    let claim = claim::claim(&env.pool, message.job_id, &env.instance, env.leases.seconds());
-    // A claim whose answer comes too late is worth nothing, if it was made at all: its lease runs out.
-    let claimed = match tokio::time::timeout(PATIENCE, claim).await {
-        Ok(claimed) => claimed,
-        Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
-    };
-    let job = match claimed {
-        Ok(Some(job)) => job,
+    match env.ledger.claim(message.job_id).await {
+        Ok(Some(job)) => {
+            // The message is settled beside the job: it must not wait for the broker.
+            tokio::join!(receipt.decided(), work_on(env, job, claimed_at, &shutdown, slot.semaphore()));
+        }
         Ok(None) => {
             // Running elsewhere, over, not due, or gone: a doubled or late message changes nothing.
             metrics::counter!("datagenie_claims_lost_total", "lane" => lane.as_str()).increment(1);
             receipt.decided().await;
-            return;
         }
-        Err(error) => {
-            tracing::warn!(error = %error, job_id = %message.job_id, "no claim; the sweep will ring again");
+        Err(NotClaimed) => {
+            tracing::warn!(job_id = %message.job_id, "no claim; the sweep will ring again");
             // A queue must not be emptied into an outage of the database.
             tokio::time::sleep(Duration::from_secs(1)).await;
             receipt.decided().await;
-            return;
         }
-    };
+    }
+    // The broker sends no more than there are slots: first it hears that this one is free, then the slot is.
+    receipt.freed().await;
+    drop(receipt);
+    drop(slot);
+}
+
+/// Runs a job, and then, in the same slot, the next ones of its owner: as long as other slots are free, so that nobody else waits for
+/// this one. It spares each of them a bell.
+async fn work_on(env: Arc<Env>, job: Claimed, claimed_at: Instant, shutdown: &Shutdown, slots: &Semaphore) {
+    let began = Instant::now();
+    let mut turn = Turn::new(&env, job, claimed_at);
+    loop {
+        let flow = Flow { lane: turn.job.lane, user_id: turn.job.user_id };
+        metrics::histogram!("datagenie_job_wait_seconds", "lane" => flow.lane.as_str()).record(turn.job.waited_seconds);
+        let span = span(&turn.job);
+        let may_go_on = || slots.available_permits() > 0 && !shutdown.is_stopping() && began.elapsed() < LONGEST_CHAIN;
+        let (more_wait, next) = attempt(env.clone(), turn, &may_go_on, shutdown.hard()).instrument(span).await;
+        turn = match next {
+            Some(next) => next,
+            None if !more_wait => return,
+            None if !may_go_on() => {
+                env.dispatch.let_in(flow);
+                return;
+            }
+            None => match next_of(&env, flow).await {
+                Some(next) => next,
+                None => return,
+            },
+        };
+    }
+}
+
+/// A claimed job, and the hold on it from then on.
+struct Turn {
+    job: Claimed,
+    hold: Hold,
+    claimed_at: Instant,
+}
+
+impl Turn {
+    fn new(env: &Env, job: Claimed, claimed_at: Instant) -> Self {
+        let hold = env.leases.hold(job.lease, claimed_at);
+        Self { job, hold, claimed_at }
+    }
+}
+
+async fn next_of(env: &Env, flow: Flow) -> Option<Turn> {
+    let claimed_at = Instant::now();
+    let window = Window { flow, size: env.dispatch.window(flow.lane).await };
+    env.ledger.claim_next(window).await.map(|job| Turn::new(env, job, claimed_at))
+}
+
+fn span(job: &Claimed) -> tracing::Span {
     let trace = job.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok()).unwrap_or_else(TraceContext::new_random);
-    let span = tracing::info_span!(
+    tracing::info_span!(
         "job",
         otel.name = format!("job.{}", job.kind),
         job_id = %job.lease.job_id,
@@ -121,15 +186,12 @@ pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, hurry: CancellationToke
         attempt = job.attempt,
         subject_id = job.subject_id.map(tracing::field::display),
         trace_id = trace.trace_id_hex(),
-    );
-    metrics::histogram!("datagenie_job_wait_seconds", "lane" => job.lane.as_str()).record(job.waited_seconds);
-    // The message is settled beside the job: it must not wait for the broker.
-    tokio::join!(receipt.decided(), attempt(env, job, claimed_at, hurry).instrument(span));
-    drop(slot);
+    )
 }
 
-async fn attempt(env: Arc<Env>, job: Claimed, claimed_at: Instant, hurry: CancellationToken) {
-    let hold = env.leases.hold(job.lease, claimed_at);
+/// One attempt; whether its owner has more waiting, which may have its place, and the next one if it is claimed already.
+async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync), hurry: &CancellationToken) -> (bool, Option<Turn>) {
+    let Turn { job, hold, claimed_at } = turn;
     let kind = job.kind;
     if kind == JobKind::AnswerQuestion
         && let Some(subject) = job.subject_id
@@ -137,18 +199,29 @@ async fn attempt(env: Arc<Env>, job: Claimed, claimed_at: Instant, hurry: Cancel
         let data = json!({ "job_id": job.lease.job_id, "attempt": job.attempt });
         env.live.progress(job.user_id, &subject.to_string(), "question.started", data);
     }
-    let context = Context { env, job, hold, stop: CancellationToken::new() };
+    let flow = Flow { lane: job.lane, user_id: job.user_id };
+    let context = Context { env, job: Arc::new(job), hold, claimed_at, more_wait: AtomicBool::new(false), stop: CancellationToken::new() };
     let began = Instant::now();
-    let ended =
-        if context.job.seconds_left <= 0.0 { Attempt::Done(Err(JobError::Fail(deadline_passed()))) } else { work(&context, &hurry).await };
-    let outcome = settle(&context, ended).await;
+    let ended = if context.job.seconds_left <= 0.0 {
+        // What kept it from running, if that is known, tells more than that its time is over.
+        Attempt::Done(Err(JobError::Fail(context.job.error.clone().unwrap_or_else(deadline_passed))))
+    } else {
+        work(&context, hurry).await
+    };
+    // Where a backlog is known, the next one is claimed while this one's end is written.
+    let is_over = matches!(ended, Attempt::Done(Ok(_) | Err(JobError::Fail(_))));
+    let goes_on = is_over && context.env.ledger.has_backlog(flow) && may_go_on();
+    let next = async { if goes_on { next_of(&context.env, flow).await } else { None } };
+    let (outcome, next) = tokio::join!(settle(&context, ended), next);
     metrics::counter!("datagenie_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
     metrics::histogram!("datagenie_job_seconds", "kind" => kind.as_str()).record(began.elapsed().as_secs_f64());
     tracing::info!(outcome, elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "attempt ended");
+    (context.more_wait.load(Ordering::Relaxed), next)
 }
 
-/// How long a job that must stop may take to end what it has asked of others.
-const WIND_DOWN: Duration = Duration::from_secs(1);
+/// How long a job that must stop may take to end what it has asked of others: longer than a source takes to cancel its statement,
+/// which holds its place among the sessions until then.
+const WIND_DOWN: Duration = Duration::from_secs(4);
 
 async fn work(context: &Context, hurry: &CancellationToken) -> Attempt {
     let left = Duration::try_from_secs_f64(context.job.seconds_left).unwrap_or(Duration::MAX);
@@ -192,16 +265,16 @@ async fn settle(context: &Context, ended: Attempt) -> &'static str {
             tracing::warn!("the lease was lost; whatever this attempt found is dropped");
             "lease_lost"
         }
-        Attempt::Stopped(Stop::Cancelled) => end(context, &Outcome::Cancelled).await,
+        Attempt::Stopped(Stop::Cancelled) => end(context, Outcome::Cancelled).await,
         Attempt::GivenBack => release(context, &Release::GivenBack).await,
-        Attempt::Done(Ok(outcome)) => end(context, &outcome).await,
+        Attempt::Done(Ok(outcome)) => end(context, outcome).await,
         Attempt::Done(Err(JobError::Fail(failure))) => {
             let dead = failure.code == FailureCode::Internal;
-            end(context, &Outcome::Failed { failure, dead, ending: None }).await
+            end(context, Outcome::Failed { failure, dead, ending: None }).await
         }
         Attempt::Done(Err(JobError::Retry { failure, after })) => {
             if context.job.attempt >= context.job.max_attempts {
-                return end(context, &Outcome::Failed { failure, dead: true, ending: None }).await;
+                return end(context, Outcome::Failed { failure, dead: true, ending: None }).await;
             }
             let attempts = u32::try_from(context.job.attempt).unwrap_or(1);
             let wait = registry::rules(context.job.kind).wait(attempts, rand::random()).max(after);
@@ -216,9 +289,9 @@ async fn settle(context: &Context, ended: Attempt) -> &'static str {
 
 // Back into the queue, if there is time left before the deadline.
 async fn again(context: &Context, failure: Failure, wait: Duration, counts: bool) -> &'static str {
-    let spent = context.job.seconds_left - wait.as_secs_f64();
-    if spent <= 0.0 {
-        return end(context, &Outcome::Failed { failure, dead: counts, ending: None }).await;
+    let left = context.job.seconds_left - context.claimed_at.elapsed().as_secs_f64() - wait.as_secs_f64();
+    if left <= 0.0 {
+        return end(context, Outcome::Failed { failure, dead: counts, ending: None }).await;
     }
     tracing::info!(
         code = failure.code.as_str(),
@@ -230,17 +303,14 @@ async fn again(context: &Context, failure: Failure, wait: Duration, counts: bool
     release(context, &if counts { Release::Retry { failure, seconds } } else { Release::Later { failure, seconds } }).await
 }
 
-async fn end(context: &Context, outcome: &Outcome) -> &'static str {
-    let pool = &context.env.pool;
+async fn end(context: &Context, outcome: Outcome) -> &'static str {
     let stage = context.hold.last_stage();
-    let lease = context.hold.lease;
-    let mut written = insist(context, || finish::finish(pool, lease, stage, outcome)).await;
+    let mut written = finish(context, stage, outcome).await;
     if written.is_none() && !context.hold.is_lost() {
         // The database will not take what was found, whoever brings it: said at once, not after two more attempts at the same.
         let failure = Failure::new(FailureCode::Internal, "the answer could not be stored")
             .hint("an administrator finds the reason in the worker's log");
-        let failed = Outcome::Failed { failure, dead: true, ending: None };
-        written = insist(context, || finish::finish(pool, lease, stage, &failed)).await;
+        written = finish(context, stage, Outcome::Failed { failure, dead: true, ending: None }).await;
     }
     match written {
         Some(Finished::Written(ended)) => {
@@ -256,6 +326,13 @@ async fn end(context: &Context, outcome: &Outcome) -> &'static str {
     }
 }
 
+async fn finish(context: &Context, stage: Option<Stage>, outcome: Outcome) -> Option<Finished> {
+    let outcome = Arc::new(outcome);
+    let finished = insist(context, || context.env.ledger.finish(context.job.clone(), stage, outcome.clone())).await?;
+    context.more_wait.store(finished.more_wait, Ordering::Relaxed);
+    Some(finished.finished)
+}
+
 async fn release(context: &Context, release: &Release) -> &'static str {
     let pool = &context.env.pool;
     let stage = context.hold.last_stage();
@@ -265,9 +342,14 @@ async fn release(context: &Context, release: &Release) -> &'static str {
         Release::GivenBack => "given_back",
     };
     match insist(context, || claim::release(pool, context.hold.lease, stage, release)).await {
-        Some(true) => word,
+        Some(true) => {
+            // Its place is free: for the next one, or, of a job given back, for itself. While something is away, the sweep lets the
+            // next ones in: they would only run into the same, one after the other at full speed.
+            context.more_wait.store(!matches!(release, Release::Later { .. }), Ordering::Relaxed);
+            word
+        }
         // Wanted stopped, so that it must not run again; or the lease was lost, which the finish finds out.
-        Some(false) => end(context, &Outcome::Cancelled).await,
+        Some(false) => end(context, Outcome::Cancelled).await,
         None => "unwritten",
     }
 }

@@ -1,6 +1,6 @@
 //! Puts a worker process together and runs it until it is told to stop.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use apalis::{layers::WorkerBuilderExt, prelude::*};
 use datagenie_common::{
@@ -8,6 +8,7 @@ use datagenie_common::{
     cache::{Cache, Heard},
     clock::Clock,
     crypto::Keyring,
+    dispatch::Dispatch,
     events::CANCEL_CHANNEL,
     files::Files,
     lifecycle::{self, Shutdown},
@@ -22,19 +23,28 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    capacity::Capacity,
     env::{Env, SchemaCache},
     leases::Leases,
+    ledger::{Claimer, Ledger},
     llm::Drafter,
+    presence,
+    question::target::KnownTargets,
     registry, run,
     sources::{SourceSettings, Sources},
 };
+
+/// Connections for claims and for letting jobs in, whose commits don't wait for the disk.
+const RELAXED: u32 = 4;
+/// A lane from which nothing has been fetched for so long, although there are free slots, has really stopped.
+const FETCHING_WITHIN: Duration = Duration::from_secs(15);
 
 /// What every job handler is given by apalis.
 #[derive(Clone)]
 struct Shared {
     env: Arc<Env>,
     lane: Lane,
-    hurry: CancellationToken,
+    shutdown: Shutdown,
 }
 
 /// Builds the environment of a worker process. Nothing connects yet.
@@ -45,18 +55,27 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<E
     let clock = Clock::new(settings.clock.offset_seconds);
     let pool = store::connect(settings.database.url.expose(), settings.database.pool_size, "datagenie-worker")?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
-    let sources = Sources::new(SourceSettings {
-        sqlite_roots: settings.sources.sqlite_roots.clone(),
-        connect_timeout: settings.sources.connect_timeout(),
-    });
+    let broker = broker::open(settings.broker.url.expose(), &settings.broker.namespace, &instance)?;
+    let relaxed = store::connect_relaxed(settings.database.url.expose(), RELAXED, "datagenie-worker-claims")?;
+    let leases = Leases::new(settings.jobs.lease());
+    // Over the relaxed pool: what a crash of the database loses of it, it loses of the limits that it stands for, for one lease.
+    let capacity = Capacity::new(relaxed.clone(), instance.clone(), settings.jobs.lease());
+    let source_settings =
+        SourceSettings { sqlite_roots: settings.sources.sqlite_roots.clone(), connect_timeout: settings.sources.connect_timeout() };
+    let claimer = Claimer { instance: instance.as_str().into(), lease_seconds: leases.seconds(), batch_window: settings.jobs.batch_window };
+    let sources = Sources::new(source_settings, capacity.clone());
     Ok(Arc::new(Env {
-        broker: broker::open(settings.broker.url.expose(), &instance)?,
+        ledger: Ledger::start(settings.database.url.expose(), &pool, &relaxed, &claimer)?,
+        dispatch: Dispatch::start(relaxed.clone(), broker.clone(), &settings),
+        broker,
         files: Files::open(&settings.files.root)?,
         keyring: Keyring::from_setting(settings.sealing.key.expose_secret())?,
-        drafter: Drafter::new(&settings.llm)?,
-        leases: Leases::new(settings.jobs.lease()),
+        drafter: Drafter::new(&settings.llm, capacity.clone(), relaxed.clone())?,
+        capacity,
+        leases,
         live: Live::start(cache.clone(), clock),
         schemas: SchemaCache::default(),
+        known: KnownTargets::default(),
         settings,
         pool,
         cache,
@@ -67,7 +86,7 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<E
 }
 
 async fn hear(bell: Bell, shared: Data<Shared>) {
-    run::hear(shared.env.clone(), shared.lane, bell, shared.hurry.clone()).await;
+    run::hear(shared.env.clone(), shared.lane, bell, shared.shutdown.clone()).await;
 }
 
 /// Serves the lanes of the settings until `shutdown`: then takes nothing new, finishes within the grace time, gives back the rest.
@@ -79,21 +98,19 @@ pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop_leases = CancellationToken::new();
     let (leases, pool, stop) = (env.leases.clone(), env.pool.clone(), stop_leases.clone());
     let keeper = lifecycle::spawn("leases.keep", async move { leases.keep(pool, stop).await });
+    let (capacity, stop) = (env.capacity.clone(), stop_leases.clone());
+    let sharing = lifecycle::spawn("capacity.keep", async move { capacity.keep(stop).await });
     let listener = lifecycle::spawn("cancel.listen", hear_cancellations(env.clone(), shutdown.soft().clone()));
+    let lanes: Vec<(Lane, LaneBackend)> = env.settings.worker.lanes.iter().map(|&lane| (lane, backend(&env, lane))).collect();
     if let Some(port) = env.settings.worker.health_port {
-        let pool = env.pool.clone();
-        let ready = ops::ready_check(move || {
-            let pool = pool.clone();
-            async move { store::ready(&pool).await.map_err(|error| error.to_string()) }
-        });
-        let (listener, router) = (ops::bind(port).await?, ops::router(ready, telemetry::metrics::install()?));
+        let (listener, router) = (ops::bind(port).await?, ops::router(readiness(&env, &lanes), telemetry::metrics::install()?));
         lifecycle::spawn("ops.serve", ops::serve(listener, router, shutdown.soft().clone()));
     }
+    let presence = lifecycle::spawn("presence.keep", tell_of_itself(env.clone(), shutdown.clone(), stop_leases.clone()));
     let mut monitor = Monitor::new();
-    for &lane in &env.settings.worker.lanes {
-        let slots = registry::slots(&env.settings, lane);
-        let backend = LaneBackend::new(env.broker.clone(), lane, slots);
-        let shared = Shared { env: env.clone(), lane, hurry: shutdown.hard().clone() };
+    for (lane, backend) in lanes {
+        let slots = registry::slots(&env.settings, lane).slots as usize;
+        let shared = Shared { env: env.clone(), lane, shutdown: shutdown.clone() };
         // The job runner catches panics and keeps time itself, because both must end in the ledger; these layers are a net.
         monitor = monitor.register(move |run| {
             WorkerBuilder::new(format!("{lane}-{run}"))
@@ -115,9 +132,38 @@ pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
     let ran = monitor.shutdown_timeout(grace).run_with_signal(signal).await;
     stop_leases.cancel();
     let _ = keeper.await;
+    let _ = presence.await;
+    let _ = sharing.await;
     listener.abort();
     env.sources.close().await;
     ran.map_err(|error| anyhow::anyhow!("the job framework stopped: {error}"))
+}
+
+fn backend(env: &Env, lane: Lane) -> LaneBackend {
+    LaneBackend::new(env.broker.clone(), lane, registry::slots(&env.settings, lane).slots as usize)
+}
+
+/// Ready while the database answers and every lane is fetched from, or has no free slot to fetch for.
+fn readiness(env: &Arc<Env>, lanes: &[(Lane, LaneBackend)]) -> ops::ReadyCheck {
+    let pool = env.pool.clone();
+    let pulses: Vec<_> = lanes.iter().map(|(lane, backend)| (*lane, backend.pulse())).collect();
+    ops::ready_check(move || {
+        let pool = pool.clone();
+        let stopped: Vec<&str> =
+            pulses.iter().filter(|(_, pulse)| !pulse.is_fetching(FETCHING_WITHIN)).map(|(lane, _)| lane.as_str()).collect();
+        let stopped = stopped.join(", ");
+        async move {
+            store::ready(&pool).await.map_err(|error| error.to_string())?;
+            if stopped.is_empty() { Ok(()) } else { Err(format!("nothing is fetched from the broker for {stopped}")) }
+        }
+    })
+}
+
+async fn tell_of_itself(env: Arc<Env>, shutdown: Shutdown, stop: CancellationToken) {
+    let lanes = env.settings.worker.lanes.iter().map(|&lane| (lane, registry::slots(&env.settings, lane))).collect();
+    let leases = env.leases.clone();
+    let presence = presence::of_this_process(&env.instance, lanes);
+    presence::keep(env.pool.clone(), presence, move || leases.count(), shutdown.soft().clone(), stop).await;
 }
 
 async fn hear_cancellations(env: Arc<Env>, stop: CancellationToken) {

@@ -45,6 +45,7 @@ async fn logout(State(app): State<App>, framed: Framed, caller: Caller) -> Resul
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
+    app.sessions.forget(id);
     app.cache.delete(&CacheKey::Session { session: id }).await;
     let gone = HeaderValue::from_str(&format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))
         .map_err(|error| ApiError::internal(&error))?;

@@ -115,7 +115,7 @@ async fn create_connection(State(app): State<App>, framed: Framed, caller: Calle
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    app.ring(vec![job.ring()]);
+    app.let_in(&job);
     created(connection.into())
 }
 

@@ -105,6 +105,6 @@ async fn look(app: &App, order: Order, kind: JobKind, action: &str) -> Result<Re
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    app.ring(vec![job.ring()]);
+    app.let_in(&job);
     just_made(app, &caller, job.id, wait, &headers).await
 }

@@ -79,11 +79,9 @@ async fn update_connection(
     };
     let mut tx = app.pool.begin().await?;
     let connection = connections::update(&mut tx, id, &change).await?.ok_or_else(|| ApiError::not_found("connection"))?;
-    let mut rings = Vec::new();
-    if change.needs_probe() {
-        let job = look_job(&app, &framed, caller.user_id, id, JobKind::ProbeConnection);
-        intake::insert(&mut tx, &job).await?;
-        rings.push(job.ring());
+    let probe = change.needs_probe().then(|| look_job(&app, &framed, caller.user_id, id, JobKind::ProbeConnection));
+    if let Some(job) = &probe {
+        intake::insert(&mut tx, job).await?;
     }
     let details = json!({
         "config": change.config.is_some(), "max_connections": change.max_connections, "is_active": change.is_active,
@@ -99,6 +97,8 @@ async fn update_connection(
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    app.ring(rings);
+    if let Some(job) = &probe {
+        app.let_in(job);
+    }
     Ok(axum::Json(connection.into()))
 }

@@ -76,7 +76,11 @@ fn hash_of_head(request: &Request) -> Sha256 {
     hash
 }
 
-async fn read(request: Request) -> Result<Bytes> {
+/// The whole body, within the limit that the router sets.
+///
+/// # Errors
+/// 413 for one that is longer, 400 for one that breaks off.
+pub async fn read(request: Request) -> Result<Bytes> {
     Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
@@ -109,6 +113,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
     let value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => ApiError::new(Code::InvalidRequest, error.to_string()),
+        // JSON it is, and a number stands where a word of a list is expected: serde_json calls that a syntax error.
+        Category::Syntax if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
+            ApiError::new(Code::InvalidRequest, format!("a value is of another type than expected: {error}"))
+        }
         Category::Syntax | Category::Eof | Category::Io => ApiError::new(Code::InvalidJson, error.to_string()),
     })?;
     // PostgreSQL's text can't hold it, and no honest text does. Looked for only where the escape stands.

@@ -9,13 +9,16 @@ use datagenie_common::{
     ids::{JobId, UserId},
     store::{
         audit::{self, Entry},
-        ledger::view::{self, Cancelled},
+        ledger::{
+            cancel::{self, Cancelled},
+            view,
+        },
     },
 };
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{JobView, as_it_is, owned};
+use super::{JobView, as_it_is, changeable};
 use crate::{
     access::Caller,
     app::App,
@@ -29,13 +32,13 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(cancel_job)
 }
 
-/// Asks a job to stop: at once if it has not begun, within a second if it runs. Admins may stop everybody's.
+/// Asks a job to stop: at once if it has not begun, within a second if it runs. Admins may stop everybody's, by a key with the scope `admin`.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = uuid::Uuid, Path, description = "The job")),
     responses((status = 200, description = "Cancelled", body = JobView), (status = 202, description = "Being stopped", body = JobView), (status = 409, description = "It has already ended", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn cancel_job(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
-    owned(&app, &caller, JobId(id)).await?;
+    changeable(&app, &caller, JobId(id)).await?;
     let owner = (!caller.is_admin()).then_some(caller.user_id);
     stop(&app, &framed, &caller, owner, JobId(id), "job", id).await?;
     as_it_is(&app, &caller, JobId(id), Wait::default(), &headers).await
@@ -55,7 +58,7 @@ pub async fn stop(
     subject: uuid::Uuid,
 ) -> Result<StatusCode> {
     let mut tx = app.pool.begin().await?;
-    let cancelled = view::cancel(&mut tx, owner, job).await?;
+    let cancelled = cancel::cancel(&mut tx, owner, job).await?;
     match &cancelled {
         Cancelled::Unknown => return Err(ApiError::not_found(what)),
         Cancelled::TooLate => {

@@ -13,9 +13,9 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use super::{AttemptView, JobView, accepted};
 use crate::{
-    access::Caller,
+    access::{Caller, Scope},
     app::App,
-    error::{ApiError, Result},
+    error::{ApiError, Code, Result},
     extract::{Id, Wait, etagged},
     live::wait::until_job_ended,
 };
@@ -33,6 +33,19 @@ pub async fn owned(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
     let owner = (!caller.is_admin()).then_some(caller.user_id);
     let found = view::find(&app.pool, owner, id).await?;
     found.filter(|job| caller.may_see(job.connection_id)).ok_or_else(|| ApiError::not_found("job"))
+}
+
+/// A job that the caller may change: his own; an admin anybody's, by a key only with the scope `admin`.
+///
+/// # Errors
+/// As [`owned`]; 403 for a key that lacks the scope.
+pub async fn changeable(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
+    let job = owned(app, caller, id).await?;
+    if job.user_id != caller.user_id.0 && caller.lacks(Scope::Admin) {
+        let detail = format!("the job is another user's: an API key needs the scope `{}` to change it", Scope::Admin);
+        return Err(ApiError::new(Code::PermissionDenied, detail));
+    }
+    Ok(job)
 }
 
 /// A job as it is after the time that the caller is ready to wait, with its attempts: 200 if it has ended, else 202.

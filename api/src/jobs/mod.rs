@@ -1,6 +1,7 @@
 //! Jobs: every kind, in one shape.
 
 pub mod cancel;
+pub mod cancel_many;
 pub mod get;
 pub mod list;
 pub mod retry;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::get::{as_it_is, just_made, owned};
+pub use self::get::{as_it_is, changeable, just_made, owned};
 use crate::{
     error::{ApiError, Result},
     extract::etagged,
@@ -40,6 +41,8 @@ pub struct JobView {
     pub progress: Option<Value>,
     /// While it waits; not in lists.
     pub queue: Option<QueueView>,
+    /// Whose it is.
+    pub user_id: Uuid,
     /// The connection that it works on.
     pub connection_id: Option<Uuid>,
     /// What it is about: a question or a connection.
@@ -77,7 +80,7 @@ pub struct AttemptView {
     pub attempt: i16,
     /// Who made it.
     pub worker: Option<String>,
-    /// When the job's first attempt began.
+    /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
@@ -114,6 +117,7 @@ impl From<StoredJob> for JobView {
             stage: j.stage,
             progress: j.progress,
             queue: QueueView::of(j.queue_position, j.queue_head_ms),
+            user_id: j.user_id,
             connection_id: j.connection_id,
             subject_id: j.subject_id,
             attempt: j.attempt,

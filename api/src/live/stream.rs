@@ -11,19 +11,25 @@ use axum::{
     },
 };
 use datagenie_common::{
-    events::{Event, Live, parse_sequence},
+    events::{Event, Point, parse_sequence},
     ids::{JobId, QuestionId},
-    store::events,
+    store::{StoreError, events},
 };
-use tokio::sync::{broadcast, mpsc};
+use futures::stream;
+use tokio::time::{Instant, error::Elapsed, timeout};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
-    access::{self, Caller},
+    access::Caller,
     app::App,
     error::{ApiError, Result},
     extract::Id,
-    live::wait::LOOK,
+    live::{
+        hub::{PATIENCE, Subscription, until},
+        inbox::{Signal, Told},
+        registry::Awaited,
+        signed_in::SignedIn,
+    },
     questions::owned,
 };
 
@@ -31,9 +37,6 @@ use crate::{
 pub fn route() -> UtoipaMethodRouter<App> {
     routes!(question_events)
 }
-
-/// Events that may wait for a slow reader; progress beyond that is dropped, the terminal event never.
-const BACKLOG: usize = 64;
 
 /// Progress and end of a question, as Server-Sent Events.
 ///
@@ -48,22 +51,23 @@ const BACKLOG: usize = 64;
 async fn question_events(State(app): State<App>, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
     let last = last_event(&headers)?;
-    let messages = app.hub.listen();
     let job = JobId(owned(&app, &caller, id).await?.job_id);
+    // Watching begins before the first look, so that nothing falls between.
+    let subscription = app.hub.watch(&id.to_string(), Some(Awaited::Job(job)), true);
     if let Some(last) = last
         && let Some(end) = events::of_job(&app.pool, job).await?
         && end.sequence.as_deref().and_then(parse_sequence).is_some_and(|end| last >= end)
     {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let (sender, receiver) = mpsc::channel(BACKLOG);
-    let follow = Follow { app, caller, headers, id, job, sender, messages };
-    datagenie_common::lifecycle::spawn("question.events", follow.run());
-    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let signed_in = app.hub.signed_in(&caller);
+    // What holds the request's headers is given up here: they keep a buffer of the connection alive.
+    let follow = Follow { app, signed_in, subscription, job, look: Some(Instant::now()), over: false };
+    let stream = stream::unfold(follow, Follow::next);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
-fn last_event(headers: &HeaderMap) -> Result<Option<(u64, i64)>> {
+fn last_event(headers: &HeaderMap) -> Result<Option<Point>> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let point = value.to_str().ok().and_then(parse_sequence);
     point.map(Some).ok_or_else(|| ApiError::field("Last-Event-ID", "is not a sequence of ours; send the `id` of an event, or leave it out"))
@@ -71,51 +75,69 @@ fn last_event(headers: &HeaderMap) -> Result<Option<(u64, i64)>> {
 
 type Item = std::result::Result<sse::Event, Infallible>;
 
+/// Runs only when the reader takes: progress that it does not take in time is dropped, the terminal event never. One that takes nothing
+/// is disconnected by [`crate::slow_clients`].
 struct Follow {
     app: App,
-    caller: Caller,
-    headers: HeaderMap,
-    id: QuestionId,
+    signed_in: Arc<SignedIn>,
+    subscription: Subscription,
     job: JobId,
-    sender: mpsc::Sender<Item>,
-    messages: broadcast::Receiver<Arc<Live>>,
+    /// When to look for the terminal event.
+    look: Option<Instant>,
+    /// Whether it was sent.
+    over: bool,
 }
 
 impl Follow {
-    async fn run(mut self) {
-        let subject = self.id.to_string();
+    async fn next(mut self) -> Option<(Item, Self)> {
+        if self.over {
+            return None;
+        }
         loop {
-            match events::of_job(&self.app.pool, self.job).await {
-                Ok(Some(event)) => {
-                    let _ = self.sender.send(Ok(message(&event))).await;
-                    return;
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(error = %error, "no look at the events"),
-            }
-            let look = tokio::time::Instant::now() + LOOK;
-            loop {
-                tokio::select! {
-                    live = self.messages.recv() => match live {
-                        Ok(live) if live.subject == subject => match &live.progress {
-                            // A full queue: progress may be lost.
-                            Some(event) => drop(self.sender.try_send(Ok(message(event)))),
-                            None => break,
-                        },
-                        Ok(_) => {}
-                        Err(broadcast::error::RecvError::Lagged(_)) => break,
-                        Err(broadcast::error::RecvError::Closed) => tokio::time::sleep_until(look).await,
-                    },
-                    () = tokio::time::sleep_until(look) => break,
-                    () = self.sender.closed() => return,
-                    () = self.app.stopping.cancelled() => return,
+            if self.look.is_some_and(|look| look <= Instant::now()) {
+                // Boxed, since it is large and mostly not under way.
+                let end = Box::pin(events::of_job(&self.app.pool, self.job));
+                let found = tokio::select! {
+                    biased;
+                    () = self.signed_in.ended() => return None,
+                    () = self.app.stopping.cancelled() => return None,
+                    found = timeout(PATIENCE, end) => found,
+                };
+                if let Some(end) = self.found(found) {
+                    self.over = true;
+                    return Some((Ok(message(&end)), self));
                 }
             }
-            if !access::still_signed_in(&self.app, &self.headers, &self.caller).await {
-                return;
+            tokio::select! {
+                // First whether there may be more at all.
+                biased;
+                () = self.signed_in.ended() => return None,
+                () = self.app.stopping.cancelled() => return None,
+                signal = self.subscription.next() => match signal {
+                    Signal::Told(told) => return Some((Ok(progress(&told)), self)),
+                    Signal::Look => self.look = Some(Instant::now()),
+                    Signal::Lost(_) | Signal::Joined(_) => {}
+                },
+                () = until(self.look) => {}
             }
         }
     }
+
+    /// The terminal event, if it was found; when to look again, if the database did not say.
+    fn found(&mut self, found: std::result::Result<std::result::Result<Option<Event>, StoreError>, Elapsed>) -> Option<Event> {
+        if let Ok(Ok(end)) = found {
+            self.look = None;
+            return end;
+        }
+        // The one look for all who wait has warned of it.
+        tracing::debug!("no look at a question's end");
+        self.look = Some(self.subscription.next_look());
+        None
+    }
+}
+
+fn progress(told: &Told) -> sse::Event {
+    sse::Event::default().event(&told.event_type).data(told.text.as_str())
 }
 
 fn message(event: &Event) -> sse::Event {

@@ -1,17 +1,22 @@
 //! `POST /v1/questions`.
 
+use std::time::Duration;
+
 use axum::{extract::State, http::HeaderMap, response::Response};
 use datagenie_common::{
-    ids::{ConnectionId, JobId, QuestionId},
+    batcher::Batcher,
+    ids::{ConnectionId, JobId, QuestionId, UserId},
     jobs::{AnswerQuestion, CacheMode, PAYLOAD_VERSION},
     model::{connections::ConnectionState, questions::QueryType},
     store::{
+        StoreError,
+        connections::{self, Askable},
         ledger::{NewQuestion, Submitted},
-        permissions,
     },
 };
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::PgPool;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
@@ -23,9 +28,8 @@ use super::{
 use crate::{
     access::Caller,
     app::App,
-    connections::get::seen,
     error::{ApiError, Code, Result},
-    extract::{Json, Wait},
+    extract::{Idempotency, Json, Wait},
     frame::Framed,
     idempotency,
     live::wait::until_ended,
@@ -79,13 +83,16 @@ async fn ask_question(
     body: Json<AskRequest>,
 ) -> Result<Response> {
     let ask = body.value;
-    // What a key has made is shown whatever may have changed since: a connection that is gone, a permission taken away.
-    if let Some(earlier) = idempotency::find(&app, &caller, &body.idempotency).await? {
-        return as_it_is(&app, &caller, QuestionId(earlier), wait, &headers).await;
-    }
-    check(&app, &ask)?;
-    let question = new_question(&app, &framed, &caller, ask, body.idempotency.0).await?;
-    let (id, ring) = (question.id, question.ring());
+    let question = match prepare(&app, &framed, &caller, ask, &body.idempotency).await {
+        Ok(question) => question,
+        // What a key has made is shown whatever may have changed since: a connection that is gone, a permission taken away. The
+        // intake finds it by itself where nothing has changed.
+        Err(refused) => match idempotency::find(&app, &caller, &body.idempotency).await? {
+            Some(earlier) => return as_it_is(&app, &caller, QuestionId(earlier), wait, &headers).await,
+            None => return Err(refused),
+        },
+    };
+    let id = question.id;
     let view = QuestionView::submitted(
         id.0,
         question.job_id.0,
@@ -95,8 +102,7 @@ async fn ask_question(
         app.clock.now(),
     );
     let id = match app.intake.submit(question).await? {
-        Submitted::New => {
-            app.ring(vec![ring]);
+        Submitted::New { .. } => {
             app.live.progress(caller.user_id, &id.to_string(), "question.queued", json!({ "question_id": id, "job_id": view.job_id }));
             if wait.0.is_zero() {
                 return reply(&view, true, &headers);
@@ -118,6 +124,14 @@ async fn as_it_is(app: &App, caller: &Caller, id: QuestionId, wait: Wait, header
     }
     let pending = question.status == "pending";
     show(app, question, pending, headers).await
+}
+
+/// Checks all that can be checked before the commit.
+async fn prepare(app: &App, framed: &Framed, caller: &Caller, ask: AskRequest, idempotency: &Idempotency) -> Result<NewQuestion> {
+    check(app, &ask)?;
+    let question = new_question(app, framed, caller, ask, idempotency.0.clone()).await?;
+    app.admission.enter(caller.user_id, 1).await?;
+    Ok(question)
 }
 
 /// What can be said of a question by itself.
@@ -201,6 +215,8 @@ async fn new_question(
         query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
         follows,
         deadline_seconds: ask.deadline_seconds.unwrap_or(default_deadline),
+        // Who names a deadline is ready to wait for it.
+        run_seconds: ask.deadline_seconds.is_none().then(|| app.settings.jobs.run_limit()),
         max_attempts: i16::try_from(app.settings.jobs.max_attempts).unwrap_or(i16::MAX),
         payload: json!(payload),
         traceparent: Some(framed.trace.render()),
@@ -210,7 +226,14 @@ async fn new_question(
 }
 
 async fn check_connection(app: &App, caller: &Caller, id: ConnectionId) -> Result<()> {
-    let connection = seen(app, caller, id).await?;
+    let unknown = || ApiError::not_found("connection");
+    if !caller.may_use(id) {
+        return Err(unknown());
+    }
+    let connection = app.askable.find(caller.user_id, id).await?.ok_or_else(unknown)?;
+    if connection.can_query.is_none() && !caller.is_admin() {
+        return Err(unknown());
+    }
     if !connection.is_active {
         return Err(ApiError::new(Code::ConnectionNotReady, "the connection is switched off"));
     }
@@ -218,8 +241,50 @@ async fn check_connection(app: &App, caller: &Caller, id: ConnectionId) -> Resul
         let why = connection.error.map(|error| error.message).unwrap_or_default();
         return Err(ApiError::new(Code::ConnectionNotReady, format!("the connection was refused: {why}")));
     }
-    if !caller.is_admin() && permissions::find(&app.pool, caller.user_id, id).await?.is_some_and(|permission| !permission.can_query) {
+    if !caller.is_admin() && connection.can_query == Some(false) {
         return Err(ApiError::new(Code::PermissionDenied, "you may see this connection, but not query it"));
     }
     Ok(())
+}
+
+/// Looks up what is to be known of connections; look-ups that come together share a statement.
+pub struct Askables {
+    look_ups: Batcher<(UserId, ConnectionId), std::result::Result<Option<Askable>, StoreError>>,
+}
+
+/// Look-ups in one statement at most.
+const LOOK_UPS: usize = 256;
+/// How long a statement may take.
+const LOOK_UP_PATIENCE: Duration = Duration::from_secs(6);
+
+impl Askables {
+    /// Starts.
+    #[must_use]
+    pub fn start(pool: &PgPool) -> Self {
+        let pool = pool.clone();
+        let look_ups = Batcher::start("connections.askable", 1, LOOK_UPS, LOOK_UP_PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
+            let pool = pool.clone();
+            async move {
+                let mut unique = pairs.clone();
+                unique.sort_unstable();
+                unique.dedup();
+                match connections::askable(&pool, &unique).await {
+                    Ok(found) => {
+                        let of = |pair| unique.binary_search(pair).ok().and_then(|at| found.get(at)).cloned().flatten();
+                        pairs.iter().map(|pair| Ok(of(pair))).collect()
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "connections can't be looked up");
+                        pairs.iter().map(|_| Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut))).collect()
+                    }
+                }
+            }
+        });
+        Self { look_ups }
+    }
+
+    async fn find(&self, user: UserId, id: ConnectionId) -> Result<Option<Askable>> {
+        let gone = || Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed));
+        Ok(self.look_ups.call((user, id)).await.unwrap_or_else(gone)?)
+    }
 }

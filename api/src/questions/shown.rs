@@ -97,7 +97,7 @@ pub struct QuestionView {
 /// Where a waiting question stands.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct QueueView {
-    /// Jobs before it in its lane.
+    /// Jobs before it in its own flow (its owner's in its lane, or its batch's); at most 1,000 are counted. 0 once it is rung.
     pub position: i64,
     /// A rough guess: as long as the one at the head has waited, in whole seconds.
     pub estimated_wait_ms: Option<i64>,

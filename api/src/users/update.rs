@@ -88,6 +88,7 @@ async fn update_user(
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
     for session in ended {
+        app.sessions.forget(session);
         app.cache.delete(&CacheKey::Session { session }).await;
     }
     Ok(axum::Json(user.into()))

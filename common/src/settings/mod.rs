@@ -99,6 +99,8 @@ pub struct Redis {
 pub struct Broker {
     /// Where it is: a Redis or an AMQP URL.
     pub url: SecretUrl,
+    /// Prefix of the names of streams and queues.
+    pub namespace: String,
 }
 
 /// `[api]`
@@ -112,6 +114,8 @@ pub struct Api {
     pub public_url: Option<String>,
     /// The longest request body, in KiB.
     pub max_body_kb: usize,
+    /// How long a client may take nothing of what is sent to it, in seconds.
+    pub slow_client_seconds: u64,
 }
 
 impl Api {
@@ -120,13 +124,23 @@ impl Api {
     pub fn max_body_bytes(&self) -> usize {
         self.max_body_kb * 1024
     }
+
+    /// How long a client may take nothing of what is sent to it.
+    #[must_use]
+    pub fn slow_client(&self) -> Duration {
+        Duration::from_secs(self.slow_client_seconds)
+    }
 }
 
 /// `[worker]`
 #[derive(Clone, Debug)]
 pub struct Worker {
-    /// Questions at once, per process.
+    /// Questions of one user at once, per process.
     pub concurrency: usize,
+    /// Questions of batches at once, per process.
+    pub bulk_concurrency: usize,
+    /// Webhooks at once, per process.
+    pub webhook_concurrency: usize,
     /// The lanes served, each once.
     pub lanes: Vec<Lane>,
     /// Maintenance jobs at once, per process.
@@ -161,6 +175,12 @@ pub struct Jobs {
     pub max_attempts: u32,
     /// How long after submission a job is given up, in seconds.
     pub deadline_seconds: u64,
+    /// How long after the start of its first attempt a job without a deadline of its own is given up, in seconds.
+    pub run_seconds: u64,
+    /// Jobs of a lane in flight beyond which the sweep lets in only one of each owner who has none there.
+    pub lane_window: u32,
+    /// Jobs of a batch that may be rung or running at once.
+    pub batch_window: u32,
     /// How often the scheduler sweeps, in milliseconds.
     pub sweep_ms: u64,
     /// When an unclaimed job is rung again, in seconds.
@@ -178,6 +198,13 @@ impl Jobs {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         Duration::from_secs(self.deadline_seconds)
+    }
+
+    /// How long after the start of its first attempt a job without a deadline of its own is given up, in seconds, as the ledger has it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a run are few")]
+    pub fn run_limit(&self) -> f32 {
+        self.run_seconds as f32
     }
 
     /// How often the scheduler sweeps.
@@ -226,8 +253,16 @@ pub struct Llm {
     pub temperature: f64,
     /// Time-out of one call, in seconds.
     pub timeout_seconds: u64,
-    /// Calls at once, of one worker process.
-    pub max_concurrency: usize,
+    /// Calls at once, over all worker processes.
+    pub max_concurrency: u32,
+    /// Calls within a minute, over all worker processes; 0: no limit.
+    pub requests_per_minute: u64,
+    /// Tokens within a minute, over all worker processes; 0: no limit.
+    pub tokens_per_minute: u64,
+    /// Failures in a row after which the model is left alone.
+    pub breaker_failures: u32,
+    /// How long it is left alone, in seconds.
+    pub breaker_seconds: u64,
     /// Of a million prompt tokens.
     pub prompt_price: f64,
     /// Of a million completion tokens.

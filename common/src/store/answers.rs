@@ -56,7 +56,7 @@ pub struct Answer {
     pub insights: Vec<Insight>,
 }
 
-fn json(value: &impl Serialize, what: &'static str) -> Result<Value> {
+pub(super) fn json(value: &impl Serialize, what: &'static str) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| StoreError::Unreadable { what, detail: error.to_string() })
 }
 

@@ -146,3 +146,23 @@ pub async fn find_active(pool: &PgPool, prefix: &str) -> Result<Option<ActiveKey
         connections: row.connections.map(|ids| ids.into_iter().map(ConnectionId).collect()),
     }))
 }
+
+/// Those of these keys that are usable, each with its owner's role now: one look for all open streams. Notes no use.
+///
+/// # Errors
+/// If the database fails.
+pub async fn active_among(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(ApiKeyId, Role)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        "SELECT k.id, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
+         WHERE k.id = ANY($1) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > dg_now()) AND u.is_active",
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|r| Ok((ApiKeyId(r.id), r.role.parse::<Role>().map_err(|detail| StoreError::Unreadable { what: "users.role", detail })?)))
+        .collect()
+}

@@ -4,13 +4,16 @@
 pub mod answers;
 pub mod api_keys;
 pub mod audit;
+pub mod capacity;
 pub mod connections;
 pub mod events;
 pub mod idempotency;
 pub mod ledger;
+pub mod line;
 pub mod migrations;
 pub mod permissions;
 pub mod questions;
+pub mod rates;
 pub mod schemas;
 pub mod sealing_check;
 pub mod sessions;
@@ -18,6 +21,7 @@ pub mod stats;
 pub mod system_settings;
 pub mod upkeep;
 pub mod users;
+pub mod workers;
 
 use std::time::Duration;
 
@@ -101,8 +105,42 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// # Errors
 /// [`StoreError::BadUrl`].
 pub fn connect(url: &str, size: u32, application: &str) -> Result<PgPool> {
+    open(url, size, application, STRICT)
+}
+
+/// Opens a pool whose commits do not wait for the disk: for claims and for letting jobs in, which lose nothing with a crash of the
+/// database but time.
+///
+/// # Errors
+/// [`StoreError::BadUrl`].
+pub fn connect_relaxed(url: &str, size: u32, application: &str) -> Result<PgPool> {
+    open(url, size, application, RELAXED)
+}
+
+/// A connection of one's own; `relaxed` as [`connect_relaxed`]'s. Opened on first use.
+///
+/// # Errors
+/// [`StoreError::BadUrl`].
+pub fn line(url: &str, application: &str, relaxed: bool) -> Result<line::Line> {
+    Ok(line::Line::new(options(url, application, if relaxed { RELAXED } else { STRICT })?))
+}
+
+const STRICT: &[(&str, &str)] = &[("idle_in_transaction_session_timeout", "30s")];
+/// Its transactions hold the locks of windows and limits: one whose process stands still must not keep them. And its plans are made
+/// while the ledger is empty, when reading all of a table looks cheap.
+const RELAXED: &[(&str, &str)] = &[("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", "2s"), ("enable_seqscan", "off")];
+
+fn options(url: &str, application: &str, parameters: &[(&str, &str)]) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::BadUrl)?;
-    let options = options.application_name(application).options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")]);
+    Ok(options
+        .application_name(application)
+        // Compiling a plan takes longer than any statement of ours runs.
+        .options([("lock_timeout", "5s"), ("jit", "off")])
+        .options(parameters.iter().copied()))
+}
+
+fn open(url: &str, size: u32, application: &str, parameters: &[(&str, &str)]) -> Result<PgPool> {
+    let options = options(url, application, parameters)?;
     Ok(PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))

@@ -1,7 +1,7 @@
 //! `connection_permissions` and `column_masks`: what a [`Policy`] is made of.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{Result, StoreError};
 use crate::{
@@ -88,6 +88,24 @@ pub async fn delete(conn: &mut PgConnection, user: UserId, connection: Connectio
 pub async fn version(pool: &PgPool, user: UserId, connection: ConnectionId) -> Result<Option<PolicyVersion>> {
     let version = sqlx::query_scalar!("SELECT policy_version($1, $2)", user.0, connection.0).fetch_one(pool).await?;
     Ok(version.map(PolicyVersion))
+}
+
+/// The versions of several users' policies on connections, in one statement; one answer for each pair, in their order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn versions(executor: impl PgExecutor<'_>, pairs: &[(UserId, ConnectionId)]) -> Result<Vec<Option<PolicyVersion>>> {
+    let users: Vec<uuid::Uuid> = pairs.iter().map(|(user, _)| user.0).collect();
+    let connections: Vec<uuid::Uuid> = pairs.iter().map(|(_, connection)| connection.0).collect();
+    let versions = sqlx::query_scalar!(
+        "SELECT policy_version(t.user_id, t.connection_id) FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS t(user_id, connection_id, n)
+         ORDER BY t.n",
+        &users,
+        &connections
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(versions.into_iter().map(|version| version.map(PolicyVersion)).collect())
 }
 
 /// A user's policy on a connection, read in one snapshot; none: he has none, and is to be told that there is no such connection.

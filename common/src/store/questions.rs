@@ -68,7 +68,7 @@ pub struct Question {
     pub progress: Option<Value>,
     /// The job that this one repeats.
     pub replay_of: Option<Uuid>,
-    /// Jobs before it in its lane, while it waits; at most 1,000 are counted.
+    /// Jobs of its owner (or batch) before it in its lane, while it waits; at most 1,000 are counted; 0 once it is rung.
     pub queue_position: Option<i64>,
     /// How long the first of them has waited, in milliseconds.
     pub queue_head_ms: Option<i64>,
@@ -98,13 +98,15 @@ pub async fn find(pool: &PgPool, owner: Option<UserId>, id: QuestionId) -> Resul
                   q.cached, q.truncated, q.policy_version,
                   policy_version(q.user_id, q.connection_id) AS current_policy_version,
                   j.state AS "job_state?", j.stage, j.progress, j.replay_of,
-                  CASE WHEN j.state IN ('waiting', 'queued') THEN
-                      (SELECT count(*) FROM (SELECT FROM jobs w WHERE w.finished_at IS NULL AND w.lane = j.lane
-                           AND w.run_at < j.run_at AND w.state IN ('waiting', 'queued') LIMIT 1000) ahead)
+                  CASE j.state WHEN 'queued' THEN 0::int8 WHEN 'waiting' THEN
+                      (SELECT count(*) FROM (SELECT FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane AND w.user_id = j.user_id
+                           AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)
+                           AND (w.run_at, w.id) < (j.run_at, j.id) LIMIT 1000) ahead)
                   END AS queue_position,
-                  CASE WHEN j.state IN ('waiting', 'queued') THEN
-                      (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE w.finished_at IS NULL
-                           AND w.lane = j.lane AND w.run_at <= j.run_at AND w.state IN ('waiting', 'queued') ORDER BY w.run_at LIMIT 1)
+                  CASE j.state WHEN 'queued' THEN (extract(epoch FROM dg_now() - j.run_at) * 1000)::int8 WHEN 'waiting' THEN
+                      (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane
+                           AND w.user_id = j.user_id AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)
+                       ORDER BY w.run_at, w.id LIMIT 1)
                   END AS queue_head_ms,
                   a.columns AS "columns?", a.first_rows AS "first_rows?", a.chart_type, a.chart_config, a.summary_text, a.insights
            FROM query_history q

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::{Result, StoreError, audit::Origin};
 use crate::{
@@ -74,6 +75,26 @@ pub async fn find(pool: &PgPool, id: SessionId) -> Result<Option<Session>> {
         })
     })
     .transpose()
+}
+
+/// Those of these sessions that have not ended, of users who are active, each with its user's role now: one look for all open streams.
+///
+/// # Errors
+/// If the database fails.
+pub async fn active_among(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(SessionId, Role)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        "SELECT s.id, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id
+         WHERE s.id = ANY($1) AND s.expires_at > dg_now() AND u.is_active",
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|r| Ok((SessionId(r.id), r.role.parse::<Role>().map_err(|detail| StoreError::Unreadable { what: "users.role", detail })?)))
+        .collect()
 }
 
 /// Ends a session; whether there was one.

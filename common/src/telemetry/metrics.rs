@@ -24,6 +24,14 @@ pub const JOB_WAIT_SECONDS: &str = "datagenie_job_wait_seconds";
 pub const QUEUE_DEPTH: &str = "datagenie_queue_depth";
 /// Age of the oldest job that waits.
 pub const QUEUE_OLDEST_SECONDS: &str = "datagenie_queue_oldest_seconds";
+/// Jobs whose time has not come.
+pub const QUEUE_DELAYED: &str = "datagenie_queue_delayed";
+/// Jobs that workers hold.
+pub const QUEUE_RUNNING: &str = "datagenie_queue_running";
+/// Jobs whose attempts are spent.
+pub const JOBS_DEAD: &str = "datagenie_jobs_dead";
+/// Workers that take jobs.
+pub const WORKERS_UP: &str = "datagenie_workers_up";
 /// Rings for which there was nothing to claim.
 pub const CLAIMS_LOST: &str = "datagenie_claims_lost_total";
 /// Writes refused because the lease had passed on.
@@ -34,6 +42,12 @@ pub const MODEL_CALLS: &str = "datagenie_model_calls_total";
 pub const MODEL_SECONDS: &str = "datagenie_model_seconds";
 /// Tokens sent to and received from the model.
 pub const MODEL_TOKENS: &str = "datagenie_model_tokens_total";
+/// Seconds that a use of a limited resource waited for its turn.
+pub const CAPACITY_WAIT_SECONDS: &str = "datagenie_capacity_wait_seconds";
+/// Breakers that are open.
+pub const BREAKERS_OPEN: &str = "datagenie_breakers_open";
+/// Times that a breaker opened.
+pub const BREAKER_OPENINGS: &str = "datagenie_breaker_openings_total";
 /// Queries on customers' databases.
 pub const SOURCE_QUERIES: &str = "datagenie_source_queries_total";
 /// Seconds of such a query.
@@ -46,6 +60,8 @@ pub const RINGS: &str = "datagenie_rings_total";
 pub const INTAKE_SLICE: &str = "datagenie_intake_slice";
 /// Whether this scheduler leads.
 pub const SCHEDULER_LEADING: &str = "datagenie_scheduler_leading";
+/// Commits of several ends that were refused, so that each went by itself.
+pub const FINISH_BATCHES_REFUSED: &str = "datagenie_finish_batches_refused_total";
 /// Rounds of the scheduler's tasks.
 pub const SCHEDULER_TASKS: &str = "datagenie_scheduler_tasks_total";
 
@@ -89,11 +105,18 @@ pub const METRICS: &[Metric] = &[
     seconds(JOB_WAIT_SECONDS, LONG, &["lane"], "How long a due job waited for its claim"),
     gauge(QUEUE_DEPTH, Unit::Count, &["lane"], "Jobs that wait or are queued"),
     gauge(QUEUE_OLDEST_SECONDS, Unit::Seconds, &["lane"], "Age of the oldest due job that waits"),
+    gauge(QUEUE_DELAYED, Unit::Count, &["lane"], "Jobs whose time has not come"),
+    gauge(QUEUE_RUNNING, Unit::Count, &["lane"], "Jobs that a worker holds"),
+    gauge(JOBS_DEAD, Unit::Count, &[], "Failed jobs that can be replayed"),
+    gauge(WORKERS_UP, Unit::Count, &[], "Workers that take jobs"),
     counter(CLAIMS_LOST, &["lane"], "Rings for which nothing was left to claim"),
     counter(LEASES_LOST, &[], "Writes refused because the job's lease had passed on"),
     counter(MODEL_CALLS, &["outcome"], "Calls of the language model"),
     seconds(MODEL_SECONDS, LONG, &[], "How long a call of the language model took"),
     counter(MODEL_TOKENS, &["direction"], "Tokens sent to and received from the language model"),
+    seconds(CAPACITY_WAIT_SECONDS, SHORT, &["kind"], "How long a session of a database or a call of a model waited for its turn"),
+    gauge(BREAKERS_OPEN, Unit::Count, &["kind"], "Models and databases that this process leaves alone because they fail"),
+    counter(BREAKER_OPENINGS, &["kind"], "Times that a failing model or database was left alone"),
     counter(SOURCE_QUERIES, &["db_type", "outcome"], "Queries on customers' databases"),
     seconds(SOURCE_SECONDS, SHORT, &["db_type"], "How long a query on a customer's database took"),
     counter(CACHE, &["cache", "outcome"], "Look-ups and writes of the caches"),
@@ -106,6 +129,7 @@ pub const METRICS: &[Metric] = &[
         help: "Submissions that shared a commit",
     },
     gauge(SCHEDULER_LEADING, Unit::Count, &[], "1 while this scheduler leads"),
+    counter(FINISH_BATCHES_REFUSED, &[], "Commits of several ends that were refused, so that each went by itself"),
     counter(SCHEDULER_TASKS, &["task", "outcome"], "Rounds of the scheduler's tasks"),
 ];
 

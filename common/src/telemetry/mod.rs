@@ -1,21 +1,23 @@
 //! Log lines, traces and metrics of a process.
 
+mod gathered;
 mod lines;
 pub mod metrics;
 pub mod trace;
 
 use std::io::{self, IsTerminal};
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::ParseError,
+    filter::{ParseError, filter_fn},
     fmt::{MakeWriter, format::JsonFields},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::{SubscriberInitExt, TryInitError},
 };
 
+pub use self::gathered::flush;
 use self::lines::{JsonLines, TextLines};
 pub use self::trace::TraceContext;
 use crate::settings::{Log, LogFormat};
@@ -26,6 +28,9 @@ pub enum TelemetryError {
     /// `log.filter` is not understood.
     #[error("the log filter is not understood")]
     Filter(#[source] ParseError),
+    /// The thread that writes the lines did not start.
+    #[error("the writer of log lines did not start")]
+    Writer(#[source] io::Error),
     /// Logging was set up before.
     #[error("logging is set up already")]
     Twice(#[source] TryInitError),
@@ -39,10 +44,12 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn init(settings: &Log, service: &'static str, instance: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(TelemetryError::Filter)?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = filtered(&settings.filter).map_err(TelemetryError::Filter)?;
     match settings.format {
-        LogFormat::Json => registry.with(json_layer(service, instance, io::stderr)).try_init(),
+        LogFormat::Json => {
+            let lines = gathered::to_stderr().map_err(TelemetryError::Writer)?;
+            registry.with(json_layer(service, instance, gathered::Gathered(lines))).try_init()
+        }
         LogFormat::Text => {
             let layer = tracing_subscriber::fmt::layer()
                 .with_ansi(io::stderr().is_terminal())
@@ -52,8 +59,26 @@ pub fn init(settings: &Log, service: &'static str, instance: &str) -> Result<(),
         }
     }
     .map_err(TelemetryError::Twice)?;
-    std::panic::set_hook(Box::new(|panic| tracing::error!(panic = %panic, "panicked")));
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(panic = %panic, "panicked");
+        // A job's panic is caught, and its thread goes on: it must not stand still for the log, whose lines are written soon, or at the
+        // end of `main` at the latest. One of the main thread ends the process without coming there.
+        if std::thread::current().name() == Some("main") {
+            flush();
+        }
+    }));
     Ok(())
+}
+
+/// What the operator's filter lets through, but for [`is_harmless`].
+fn filtered(filter: &str) -> Result<impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<>, ParseError> {
+    Ok(tracing_subscriber::registry().with(EnvFilter::try_new(filter)?).with(filter_fn(is_harmless)))
+}
+
+/// At its lower levels the AMQP client logs the frames that it sends, and the first one holds the password: no filter gets them.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let of_amqp = ["lapin", "amq_protocol"].iter().any(|name| metadata.target().starts_with(name));
+    !of_amqp || *metadata.level() <= Level::INFO
 }
 
 fn json_layer<S, W>(service: &'static str, instance: &str, writer: W) -> impl Layer<S> + use<S, W>
@@ -87,10 +112,17 @@ mod tests {
     }
 
     fn logged(work: impl FnOnce()) -> Vec<Value> {
+        logged_by(tracing_subscriber::registry(), work)
+    }
+
+    fn logged_by<S>(registry: S, work: impl FnOnce()) -> Vec<Value>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let layer = json_layer("worker", "worker-1", move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        tracing::subscriber::with_default(registry.with(layer), work);
         let bytes = buffer.0.lock().expect("not poisoned").clone();
         let text = String::from_utf8(bytes).expect("UTF-8");
         text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
@@ -125,5 +157,23 @@ mod tests {
         assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(line["span"], "job:query");
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn no_filter_gets_what_the_amqp_client_sends() {
+        let log = || {
+            tracing::trace!(target: "lapin::channel", "a frame");
+            tracing::debug!(target: "amq_protocol::frame::parsing", "a frame");
+            tracing::info!(target: "lapin", "connected");
+            tracing::warn!(target: "lapin::channel", "closed");
+            tracing::trace!(target: "datagenie_common::broker", "ours");
+        };
+        let messages = |filter: &str| -> Vec<String> {
+            let lines = logged_by(filtered(filter).expect("a filter"), log);
+            lines.iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(messages("trace,lapin::channel=trace,amq_protocol::frame=trace"), ["connected", "closed", "ours"]);
+        assert_eq!(messages("warn"), ["closed"], "it raises nothing that the operator left out");
+        assert_eq!(messages("off,lapin::channel=trace"), ["closed"]);
     }
 }

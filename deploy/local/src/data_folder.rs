@@ -9,14 +9,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{LocalError, on_file};
 use crate::notes::note;
+use crate::servers::place::ensure_unused;
 use crate::servers::postgres::cluster;
+use crate::servers::rabbitmq;
 
 const MARKER: &str = ".datagenie-local";
 const LOCK: &str = "lock";
 const LOGS: &str = "logs";
 /// All that a system writes below its folder. Nothing else is ever removed.
-const CONTENT: [&str; 10] =
-    ["run.json", "run.json.new", "secrets", "secrets.new", "postgres", "postgres.new", "postgres.password", "redis", "files", "sample"];
+const CONTENT: [&str; 11] = [
+    "run.json",
+    "run.json.new",
+    "secrets",
+    "secrets.new",
+    "postgres",
+    "postgres.new",
+    "postgres.password",
+    "redis",
+    "rabbitmq",
+    "files",
+    "sample",
+];
 /// What the tour writes.
 const TOUR: &str = "tour";
 
@@ -171,11 +184,12 @@ fn lock(root: &Path) -> Result<File, LocalError> {
 }
 
 fn remove_content(root: &Path) -> Result<(), LocalError> {
-    let postgres = root.join("postgres");
-    if let Some(pid) = cluster::live_server(&postgres)? {
-        return Err(LocalError::DataInUse { path: postgres, pid });
-    }
+    let (postgres, rabbitmq) = (root.join("postgres"), root.join("rabbitmq"));
+    // All of it goes or nothing does: a server that lives keeps the data of the other one, too.
+    ensure_unused(&postgres, cluster::live_server)?;
+    ensure_unused(&rabbitmq, rabbitmq::live_server)?;
     cluster::remove_stand_in(&postgres)?;
+    rabbitmq::remove_stand_in(&rabbitmq)?;
     for name in CONTENT.into_iter().chain([TOUR]) {
         remove(&root.join(name))?;
     }
@@ -194,7 +208,10 @@ fn remove(path: &Path) -> Result<(), LocalError> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
+    use crate::servers::user::stand_in;
 
     fn fresh(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("datagenie-folder-{}-{name}", std::process::id()));
@@ -235,6 +252,31 @@ mod tests {
         let Err(LocalError::Locked { pid, .. }) = DataFolder::open(&path, false) else { panic!("the lock was not seen") };
         assert_eq!(pid, std::process::id().to_string());
         folder.close().expect("removable");
+    }
+
+    #[test]
+    fn a_server_that_lives_keeps_everything() {
+        let path = fresh("lives");
+        let folder = DataFolder::open(&path, false).expect("a new folder");
+        fs::write(folder.path("secrets"), "s").expect("writable");
+        let [of_postgres, of_rabbitmq] = ["postgres", "rabbitmq"].map(|name| stand_in(&folder.path(name)));
+        let data = of_rabbitmq.join("data");
+        for made in [&of_postgres, &data] {
+            fs::create_dir_all(made).expect("a stand-in");
+        }
+        // A node is known by its home folder among its words. This one waits for its standard input.
+        let home = data.canonicalize().expect("it is there");
+        let mut node = Command::new("cat").arg("-").arg(home).stdin(Stdio::piped()).spawn().expect("a process");
+        fs::write(data.join("pid"), node.id().to_string()).expect("writable");
+
+        let refused = folder.close();
+        assert!(matches!(refused, Err(LocalError::DataInUse { path, pid }) if path == data && pid == node.id()));
+        assert!(path.join("secrets").exists() && of_postgres.exists() && of_rabbitmq.exists());
+
+        node.kill().expect("it runs");
+        node.wait().expect("it ends");
+        DataFolder::open(&path, false).expect("ours").close().expect("removable");
+        assert!(!path.exists() && !of_postgres.exists() && !of_rabbitmq.exists());
     }
 
     #[test]

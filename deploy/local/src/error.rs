@@ -83,8 +83,8 @@ pub enum LocalError {
         /// The end of what it wrote to standard error.
         message: String,
     },
-    /// A live PostgreSQL works on the data folder.
-    #[error("{path} is in use by a running PostgreSQL (process {pid}); stop that process, or choose another folder with --data")]
+    /// A live PostgreSQL or RabbitMQ works on the data folder.
+    #[error("{path} is in use by a running server (process {pid}); stop that process, or choose another folder with --data")]
     DataInUse {
         /// The data folder.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! DataGenie on one machine: private PostgreSQL and Redis, our own programs, the sample shop and the demo.
+//! DataGenie on one machine: private servers, our own programs, the sample shop and the demo.
 //!
 //! The demo, the tests and the benchmarks start what they need through this crate. It talks to DataGenie only by its
 //! programs' command lines, its environment and its HTTP contract, and depends on none of the other crates.
@@ -23,6 +23,7 @@ pub mod with_servers;
 
 pub use error::LocalError;
 pub use servers::postgres::{Postgres, PostgresOptions};
+pub use servers::rabbitmq::{Rabbitmq, RabbitmqOptions};
 pub use servers::redis::{Redis, RedisOptions};
 pub use system::System;
 pub use system::options::{BrokerKind, ConfiguredServers, SystemOptions};

@@ -24,8 +24,11 @@ struct Cli {
 enum Command {
     /// Bring everything up with sample data and show a tour of real questions
     Demo(DemoArgs),
-    /// Run a command beside a private PostgreSQL for tests
+    /// Run a command beside private servers for tests: PostgreSQL, and RabbitMQ if asked
     WithServers {
+        /// Start a RabbitMQ too
+        #[arg(long)]
+        rabbitmq: bool,
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -63,7 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         .context("this program lies in no folder")?;
     match cli.command {
         Command::Demo(args) => Ok(Box::pin(demo::run(&args, bin_dir, &mut signals)).await?),
-        Command::WithServers { command } => Ok(Box::pin(with_servers::run(&command, &bin_dir, &mut signals)).await?),
+        Command::WithServers { rabbitmq, command } => Ok(Box::pin(with_servers::run(&command, rabbitmq, &bin_dir, &mut signals)).await?),
         Command::CreateDatabase { name, server, migrations } => {
             let url = Box::pin(databases::make(&server, &name, migrations.as_deref())).await?;
             writeln!(std::io::stdout(), "{url}").context("printing the URL")?;

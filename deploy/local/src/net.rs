@@ -14,6 +14,27 @@ pub fn free_port() -> Result<u16, LocalError> {
     Ok(listener.local_addr().map_err(LocalError::NoFreePort)?.port())
 }
 
+/// Free ports of 127.0.0.1 outside the range from which outgoing connections get theirs (Linux: 32768 and above), each a
+/// different one. A server that keeps its port through a restart finds it free again: a client that tries the port
+/// meanwhile cannot be given it as its own end.
+///
+/// # Errors
+/// [`LocalError::NoFreePort`] when none was found.
+pub fn lasting_ports<const N: usize>() -> Result<[u16; N], LocalError> {
+    // Held until all are chosen, so that no port is given twice.
+    let mut held = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = (0..100)
+            .find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(20_000..32_000_u16))).ok())
+            .map_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), Ok)
+            .map_err(LocalError::NoFreePort)?;
+        *port = listener.local_addr().map_err(LocalError::NoFreePort)?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
 /// Makes sure that `port` of 127.0.0.1 can be listened on.
 ///
 /// # Errors
@@ -31,6 +52,13 @@ pub fn ensure_port_free(port: u16) -> Result<(), LocalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lasting_ports_differ_and_are_free() {
+        let [first, second, third] = lasting_ports::<3>().expect("free ports");
+        assert!(first != second && second != third && first != third);
+        ensure_port_free(first).expect("the port was given back");
+    }
 
     #[test]
     fn a_port_in_use_is_named() {

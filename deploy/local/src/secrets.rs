@@ -25,6 +25,9 @@ pub struct Secrets {
     pub shop_password: String,
     /// Redis.
     pub redis_password: String,
+    /// RabbitMQ's user. A folder of an older version has none; it is made when the folder is used again.
+    #[serde(default)]
+    pub rabbitmq_password: String,
 }
 
 impl Secrets {
@@ -35,7 +38,12 @@ impl Secrets {
     pub fn load_or_create(path: &Path) -> Result<Self, LocalError> {
         if path.exists() {
             let text = fs::read_to_string(path).map_err(on_file("reading", path))?;
-            return serde_json::from_str(&text).map_err(|error| on_file("reading", path)(error.into()));
+            let mut secrets: Self = serde_json::from_str(&text).map_err(|error| on_file("reading", path)(error.into()))?;
+            if secrets.rabbitmq_password.is_empty() {
+                secrets.rabbitmq_password = random_word();
+                secrets.save(path)?;
+            }
+            return Ok(secrets);
         }
         let secrets = Self {
             sealing_key: None,
@@ -45,6 +53,7 @@ impl Secrets {
             database_password: random_word(),
             shop_password: random_word(),
             redis_password: random_word(),
+            rabbitmq_password: random_word(),
         };
         secrets.save(path)?;
         Ok(secrets)

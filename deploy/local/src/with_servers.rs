@@ -1,4 +1,4 @@
-//! Running a command, such as the tests, beside a private PostgreSQL that goes away with it.
+//! Running a command, such as the tests, beside a private PostgreSQL, and a RabbitMQ if asked, that go away with it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,12 +11,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{LocalError, on_file};
 use crate::secrets::random_word;
-use crate::servers::postgres::cluster::remove_stand_in;
-use crate::servers::postgres::{Postgres, PostgresOptions};
+use crate::servers::postgres::{Postgres, PostgresOptions, cluster};
+use crate::servers::rabbitmq::{self, Rabbitmq, RabbitmqOptions};
 use crate::signals::{Ending, Signals};
 
 /// The superuser's URL of the server, for the tests.
 pub const POSTGRES_URL: &str = "DATAGENIE_TEST_POSTGRES_URL";
+/// The URL of RabbitMQ with user and password, for the tests.
+pub const AMQP_URL: &str = "DATAGENIE_TEST_AMQP_URL";
 /// The folder of our programs, for the tests.
 pub const BIN_DIR: &str = "DATAGENIE_TEST_BIN_DIR";
 
@@ -48,39 +50,68 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        drop(remove_stand_in(&self.0.join("postgres")));
+        drop(cluster::remove_stand_in(&self.0.join("postgres")));
+        drop(rabbitmq::remove_stand_in(&self.0.join("rabbitmq")));
         drop(fs::remove_dir_all(&self.0));
     }
 }
 
-/// Runs the command and gives its exit code.
+/// The servers of one run.
+struct Servers {
+    postgres: Postgres,
+    rabbitmq: Option<Rabbitmq>,
+}
+
+impl Servers {
+    /// Starts them side by side: RabbitMQ alone takes seconds.
+    async fn start(folder: &Path, with_rabbitmq: bool) -> Result<Self, LocalError> {
+        let postgres = Postgres::start(PostgresOptions::for_tests(folder.join("postgres")));
+        let rabbitmq = async {
+            if !with_rabbitmq {
+                return Ok(None);
+            }
+            Rabbitmq::start(RabbitmqOptions::for_tests(folder.join("rabbitmq"))).await.map(Some)
+        };
+        let (postgres, rabbitmq) = futures::future::try_join(Box::pin(postgres), Box::pin(rabbitmq)).await?;
+        Ok(Self { postgres, rabbitmq })
+    }
+
+    async fn stop(self) {
+        let rabbitmq = async {
+            if let Some(rabbitmq) = self.rabbitmq {
+                rabbitmq.stop().await;
+            }
+        };
+        futures::future::join(self.postgres.stop(), rabbitmq).await;
+    }
+}
+
+/// Runs the command beside PostgreSQL, and RabbitMQ if `with_rabbitmq`, and gives its exit code.
 ///
 /// # Errors
-/// What kept the server or the command from being started.
-pub async fn run(command: &[OsString], bin_dir: &Path, signals: &mut Signals) -> Result<u8, LocalError> {
+/// What kept a server or the command from being started.
+pub async fn run(command: &[OsString], with_rabbitmq: bool, bin_dir: &Path, signals: &mut Signals) -> Result<u8, LocalError> {
     let Some((program, args)) = command.split_first() else {
-        return Err(LocalError::Refused("no command was given: datagenie-local with-servers -- COMMAND …".to_owned()));
+        return Err(LocalError::Refused("no command was given: datagenie-local with-servers [--rabbitmq] -- COMMAND …".to_owned()));
     };
     let folder = TempFolder::new("test")?;
-    let options = PostgresOptions::for_tests(folder.path().join("postgres"));
-    let server = tokio::select! {
-        server = Box::pin(Postgres::start(options)) => server?,
+    let servers = tokio::select! {
+        servers = Box::pin(Servers::start(folder.path(), with_rabbitmq)) => servers?,
         ending = signals.next() => return Ok(ending.exit_code()),
     };
     let failed = |source| LocalError::Spawn { program: program.to_string_lossy().into_owned(), source };
-    let mut child = tokio::process::Command::new(program)
-        .args(args)
-        .env(POSTGRES_URL, server.url("postgres"))
-        .env(BIN_DIR, bin_dir)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
+    let mut child = tokio::process::Command::new(program);
+    child.args(args).env(POSTGRES_URL, servers.postgres.url("postgres")).env(BIN_DIR, bin_dir);
+    if let Some(rabbitmq) = &servers.rabbitmq {
+        child.env(AMQP_URL, rabbitmq.url());
+    }
+    let mut child = child.kill_on_drop(true).spawn().map_err(failed)?;
     let code = tokio::select! {
         status = child.wait() => exit_code(status.map_err(failed)?),
         ending = signals.next() => end(&mut child, ending, signals).await,
     };
     drop(child);
-    server.stop().await;
+    servers.stop().await;
     Ok(code)
 }
 

@@ -1,7 +1,6 @@
 //! Looks again at connections that did not answer: nobody should have to press a button when a database is back.
 
 use datagenie_common::{
-    broker::ring_or_leave,
     ids::JobId,
     jobs::{JobKind, LookAtConnection, PAYLOAD_VERSION},
     store::{
@@ -22,7 +21,6 @@ const DEADLINE: f64 = 120.0;
 /// # Errors
 /// If the database fails.
 pub async fn run(scheduler: &Scheduler) -> Result<()> {
-    let mut rings = Vec::new();
     for (connection_id, user_id) in connections::to_look_at(&scheduler.pool, STEP).await? {
         let payload = LookAtConnection { v: PAYLOAD_VERSION, connection_id };
         let job = NewJob {
@@ -34,6 +32,7 @@ pub async fn run(scheduler: &Scheduler) -> Result<()> {
             subject_id: Some(connection_id.0),
             replay_of: None,
             deadline_seconds: DEADLINE,
+            run_seconds: None,
             max_attempts: 1,
             payload: serde_json::json!(payload),
             traceparent: None,
@@ -41,8 +40,7 @@ pub async fn run(scheduler: &Scheduler) -> Result<()> {
         let mut tx = scheduler.pool.begin().await?;
         intake::insert(&mut tx, &job).await?;
         tx.commit().await?;
-        rings.push(job.ring());
+        scheduler.dispatch.let_in(job.flow());
     }
-    ring_or_leave(scheduler.broker.as_ref(), &rings).await;
     Ok(())
 }

@@ -1,9 +1,18 @@
 //! The sweep over the ledger: rescue, expire, ring again.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use datagenie_common::{
     broker::ring_or_leave,
+    ids::UserId,
     model::jobs::Lane,
-    store::{Result, ledger::sweep},
+    store::{
+        Result,
+        ledger::{Flow, admit, sweep},
+    },
 };
 
 use crate::start::Scheduler;
@@ -12,13 +21,17 @@ use crate::start::Scheduler;
 const STEP: i64 = 500;
 /// Messages that may lie unheard in a lane: more of them would only hide how long the queue is.
 const WINDOW: u64 = 5_000;
+/// Owners of waiting jobs that one sweep lets jobs in for, in each lane.
+const OWNERS: i64 = 256;
+/// Owners in one statement.
+const OWNERS_AT_ONCE: usize = 32;
 
 /// One sweep. Its parts do not depend on each other: one that fails does not keep the others from running.
 ///
 /// # Errors
 /// If the database fails; the next sweep does what is left.
 pub async fn run(scheduler: &Scheduler) -> Result<()> {
-    let rescued = rescue(scheduler).await;
+    let rescued = if scheduler.was_away() { Ok(()) } else { rescue(scheduler).await };
     let expired = expire(scheduler).await;
     let mut rung = Ok(());
     for &lane in Lane::ALL {
@@ -29,7 +42,48 @@ pub async fn run(scheduler: &Scheduler) -> Result<()> {
             Err(error) => rung = Err(error),
         }
     }
-    rescued.and(expired).and(rung)
+    let swept = rescued.and(expired).and(rung).and(let_in(scheduler).await);
+    scheduler.note(swept.as_ref().err());
+    swept
+}
+
+/// How far the sweep is on its round of the owners of waiting jobs, by lane: with very many of them a sweep takes the next ones.
+#[derive(Default)]
+pub struct Round {
+    after: Mutex<HashMap<Lane, UserId>>,
+}
+
+/// Lets in what the ends of other jobs did not: jobs whose time has come, windows that have grown, what slipped. One flow that can't be
+/// let in now (somebody stands at its window) does not keep the others from it.
+async fn let_in(scheduler: &Scheduler) -> Result<()> {
+    let in_flight = admit::in_flight(&scheduler.pool).await?;
+    let mut done = Ok(());
+    for &lane in Lane::ALL {
+        let window = i64::from(scheduler.settings.jobs.lane_window);
+        // A full lane takes one of each owner who has none in it: nobody is shut out by others.
+        let most = if in_flight.get(&lane).is_some_and(|&jobs| jobs >= window) { 1 } else { u32::MAX };
+        let after = scheduler.round.lock().get(&lane).copied();
+        let owners = admit::owners(&scheduler.pool, lane, after, OWNERS).await?;
+        let flows: Vec<Flow> = owners.iter().map(|&user_id| Flow { lane, user_id }).collect();
+        for some in flows.chunks(OWNERS_AT_ONCE) {
+            if let Err(error) = scheduler.dispatch.let_in_now(some, most).await {
+                done = Err(error);
+            }
+        }
+        let mut round = scheduler.round.lock();
+        // Fewer than asked for: the round is over, the next one begins at the first.
+        match owners.last() {
+            Some(&last) if i64::try_from(owners.len()).is_ok_and(|len| len == OWNERS) => drop(round.insert(lane, last)),
+            _ => drop(round.remove(&lane)),
+        }
+    }
+    done
+}
+
+impl Round {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, UserId>> {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn rescue(scheduler: &Scheduler) -> Result<()> {
@@ -44,17 +98,14 @@ async fn rescue(scheduler: &Scheduler) -> Result<()> {
             "rescued jobs of dead workers"
         );
     }
-    for ended in &rescued.ended {
-        scheduler.live.ended(ended);
-    }
+    scheduler.live.ended_many(&rescued.ended);
     ring_or_leave(scheduler.broker.as_ref(), &rescued.rings).await;
     Ok(())
 }
 
 async fn expire(scheduler: &Scheduler) -> Result<()> {
-    for ended in sweep::expire(&scheduler.pool, STEP).await? {
-        scheduler.live.ended(&ended);
-    }
+    let expired = sweep::expire(&scheduler.pool, STEP).await?;
+    scheduler.live.ended_many(&expired);
     Ok(())
 }
 

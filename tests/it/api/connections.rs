@@ -70,7 +70,7 @@ async fn the_configuration_is_never_shown() {
     for reply in shown {
         assert!(!reply.text.contains(SECRET) && !reply.text.contains(&role), "{}", reply.text);
     }
-    for (table, column) in [("database_connections", "connection_config"), ("audit_logs", "details"), ("job_payloads", "payload")] {
+    for (table, column) in [("database_connections", "connection_config"), ("audit_logs", "details"), ("jobs", "payload")] {
         let sql = format!("SELECT coalesce(string_agg({column}::text, ' '), '') FROM {table}");
         let stored: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&app.pool).await.expect("the table is read");
         assert!(!stored.contains(SECRET), "{table} holds the password");

@@ -1,19 +1,26 @@
 //! The HTTP contract, call by call: who may, what is refused and how, what is kept.
 
+mod admission;
 mod api_keys;
 mod asking;
 mod bodies;
+mod cancel_many;
 mod connections;
+mod dead_jobs;
 mod limited_keys;
 mod lists;
 mod operation;
 mod owners;
 mod permissions;
+mod queues;
 mod repeats;
 mod sessions;
+mod slow_readers;
+mod sockets;
 mod streams;
 mod users;
 mod waiting;
+mod workers;
 
 use serde_json::Value;
 

@@ -85,7 +85,10 @@ async fn a_dead_job_is_retried_once() {
     let alice = app.client("alice").await;
     let asked = alice.post("/v1/questions", json!({ "question": "how many?" })).await.expect(202);
     let job = asked.body["job_id"].as_str().unwrap_or_default().to_owned();
-    sqlx::query("UPDATE jobs SET state = 'failed', finished_at = dg_now(), dead = true").execute(&app.pool).await.expect("the job is dead");
+    sqlx::query("UPDATE jobs SET state = 'failed', in_flight = NULL, finished_at = dg_now(), dead = true")
+        .execute(&app.pool)
+        .await
+        .expect("the job is dead");
     let path = format!("/v1/jobs/{job}/retry");
     let first = post(&alice, &path, "r", None).await.expect(202);
     assert_eq!((&first.body["replay_of"], first.header("retry-after")), (&json!(job), "1"));

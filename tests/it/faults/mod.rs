@@ -1,10 +1,42 @@
 //! Faults of every part while questions are under way: nothing accepted is lost, nothing is answered twice.
 
+/// A test on either broker, as `on_redis::…` and `on_rabbitmq::…`: its function takes which one.
+macro_rules! on_both_brokers {
+    (@each $broker:ident; $($test:ident),+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                Box::pin(super::$test($crate::faults::rig::On::$broker)).await;
+            }
+        )+
+    };
+    ($($test:ident),+ $(,)?) => {
+        mod on_redis {
+            on_both_brokers!(@each Redis; $($test),+);
+        }
+        mod on_rabbitmq {
+            on_both_brokers!(@each Rabbitmq; $($test),+);
+        }
+    };
+}
+
+mod account;
 mod api;
+mod broker;
+mod cancelling;
+mod clocks;
+mod commits;
+mod database;
+mod dead;
+mod kills;
+mod model;
 mod postgres;
 mod redis;
+mod rig;
 mod scheduler;
+mod standstill;
 mod start;
+mod stopping;
 mod worker;
 
 use datagenie_tests::TestApp;

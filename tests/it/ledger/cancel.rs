@@ -111,6 +111,7 @@ async fn a_cancelled_look_leaves_no_connection_probing() {
         subject_id: Some(connection),
         replay_of: None,
         deadline_seconds: LONG,
+        run_seconds: None,
         max_attempts: 1,
         payload: json!({ "v": 1, "connection_id": connection }),
         traceparent: None,

@@ -62,9 +62,9 @@ async fn an_idempotency_key_is_kept_for_a_day_of_it() {
     let first = with_key(ledger.question(), "k", b"a");
     ledger.submit(std::slice::from_ref(&first)).await;
     let almost = ledger.database.shifted("PT23H").await;
-    let outcome = intake::submit(&almost, &[with_key(ledger.question(), "k", b"a")]).await.expect("it is decided");
+    let outcome = intake::submit(&almost, &[with_key(ledger.question(), "k", b"a")], super::WIDE).await.expect("it is decided").outcomes;
     assert_eq!(outcome, [Submitted::Earlier(first.id)]);
     let next_day = ledger.database.shifted("PT25H").await;
-    let outcome = intake::submit(&next_day, &[with_key(ledger.question(), "k", b"a")]).await.expect("it is decided");
-    assert_eq!(outcome, [Submitted::New]);
+    let outcome = intake::submit(&next_day, &[with_key(ledger.question(), "k", b"a")], super::WIDE).await.expect("it is decided").outcomes;
+    assert_eq!(outcome, [Submitted::New { rung: true }]);
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use datagenie_common::{
-    events::{Event, parse_sequence},
+    events::{Event, Point, parse_sequence},
     ids::UserId,
-    store::events::{self, Wanted},
+    store::events::{self, Page, Wanted},
 };
 use datagenie_tests::until;
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Ledger, add_user};
 
@@ -160,4 +161,63 @@ async fn a_reader_that_begins_now_hears_only_what_comes() {
     )
     .await;
     assert_eq!(subjects(&heard), ["to come"]);
+}
+
+async fn page(ledger: &Ledger, users: Option<&[Uuid]>, after: Point, limit: i64) -> Page {
+    events::page(&ledger.pool, users, after, limit).await.expect("the page is read")
+}
+
+fn of_page(page: &Page) -> Vec<(UserId, &str)> {
+    page.events.iter().map(|(user, event)| (*user, event.subject.as_str())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reader_for_many_gets_pages_of_some_users_and_passes_over_the_others() {
+    let ledger = Ledger::new().await;
+    let stranger = add_user(&ledger.pool, "stranger").await;
+    let mut conn = ledger.pool.acquire().await.expect("a connection");
+    for (user, subject) in [(ledger.user, "1"), (stranger, "2"), (ledger.user, "3"), (stranger, "4")] {
+        put(&mut conn, user, subject).await;
+    }
+    let all = until(
+        || async {
+            let all = page(&ledger, None, (0, 0), 100).await;
+            (all.events.len() == 4).then_some(all)
+        },
+        "all events are readable",
+    )
+    .await;
+    assert_eq!(of_page(&all), [(ledger.user, "1"), (stranger, "2"), (ledger.user, "3"), (stranger, "4")]);
+    assert!(!all.full && all.reached.0 < all.oldest_open && all.oldest_open <= all.newest);
+
+    let his = [ledger.user.0];
+    let first = page(&ledger, Some(&his), (0, 0), 1).await;
+    assert_eq!((of_page(&first), first.full), (vec![(ledger.user, "1")], true));
+    let second = page(&ledger, Some(&his), first.reached, 10).await;
+    assert_eq!((of_page(&second), second.full), (vec![(ledger.user, "3")], false));
+    assert!(page(&ledger, None, second.reached, 10).await.events.is_empty(), "the stranger's last is passed over");
+    let nothing = page(&ledger, Some(&[]), (0, 0), 10).await;
+    assert!(nothing.events.is_empty() && nothing.reached >= second.reached);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reader_for_many_never_goes_past_a_commit_that_is_held_open_and_is_told_that_there_is_more() {
+    let ledger = Ledger::new().await;
+    let mut held = ledger.pool.begin().await.expect("a transaction");
+    put(&mut held, ledger.user, "first").await;
+    let mut conn = ledger.pool.acquire().await.expect("a connection");
+    put(&mut conn, ledger.user, "second").await;
+    let none = page(&ledger, None, (0, 0), 10).await;
+    assert!(none.events.is_empty() && none.oldest_open < none.newest, "{none:?}");
+    held.commit().await.expect("it is committed");
+    let both = until(
+        || async {
+            let both = page(&ledger, None, none.reached, 10).await;
+            (both.events.len() == 2).then_some(both)
+        },
+        "both events are readable",
+    )
+    .await;
+    assert_eq!(of_page(&both), [(ledger.user, "first"), (ledger.user, "second")]);
+    assert!(both.oldest_open >= none.newest, "what was wanted has been read");
 }

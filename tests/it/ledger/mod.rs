@@ -1,10 +1,12 @@
 //! The ledger on a real database, without workers: every promise of invariants 1 to 6 that the store alone has to keep.
 
+mod admit;
 mod cancel;
 mod claim;
 mod clock;
 mod events;
 mod finish;
+mod finish_many;
 mod hot;
 mod intake;
 mod release;
@@ -38,6 +40,8 @@ use crate::bare::BareDatabase;
 
 /// A lease that has run out as soon as it is given.
 const SPENT: f64 = -1.0;
+/// A window that lets everything in.
+const WIDE: u32 = 10_000;
 /// A lease that outlives the test.
 const LONG: f64 = 600.0;
 
@@ -69,7 +73,7 @@ impl Ledger {
     }
 
     async fn submit(&self, slice: &[NewQuestion]) -> Vec<Submitted> {
-        intakes::submit(&self.pool, slice).await.expect("the slice is stored")
+        intakes::submit(&self.pool, slice, WIDE).await.expect("the slice is stored").outcomes
     }
 
     async fn claim(&self, job: JobId, lease_seconds: f64) -> Option<Claimed> {
@@ -161,6 +165,7 @@ fn question_of(user_id: UserId) -> NewQuestion {
         query_type: QueryType::General,
         follows: None,
         deadline_seconds: 600.0,
+        run_seconds: None,
         max_attempts: 3,
         payload: serde_json::to_value(&payload).expect("a payload is JSON"),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),

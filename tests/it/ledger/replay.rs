@@ -47,7 +47,7 @@ async fn a_replay_is_a_new_job_and_the_question_waits_for_it() {
     assert_eq!((shown.status.as_str(), shown.job_id, shown.replay_of), ("pending", new.id.0, Some(question.job_id.0)));
     assert!(shown.error.is_none() && shown.finished_at.is_none());
     let stored = ledger.everything(new.id).await;
-    assert_eq!((&stored["job"]["state"], &stored["job"]["attempt"]), (&json!("queued"), &json!(0)));
+    assert_eq!((&stored["job"]["state"], &stored["job"]["attempt"]), (&json!("waiting"), &json!(0)));
 
     let claimed = ledger.claim(new.id, LONG).await.expect("it is due");
     assert!(claimed.seconds_left > 500.0, "as much time as the first one had: {}", claimed.seconds_left);

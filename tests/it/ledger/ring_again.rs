@@ -64,9 +64,6 @@ async fn a_sweep_is_bounded_and_takes_the_oldest_first() {
     let oldest: BTreeSet<_> = slice[20..].iter().map(|question| question.job_id).collect();
     assert_eq!(rings.len(), 10);
     assert_eq!(rings.into_iter().map(|ring| ring.job_id).collect::<BTreeSet<_>>(), oldest);
-    let (waiting, oldest_seconds) = sweep::backlog(&ledger.pool, INTERACTIVE).await.expect("it is counted");
-    assert_eq!(waiting, 30);
-    assert!(oldest_seconds > 28.0 * 60.0, "{oldest_seconds}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

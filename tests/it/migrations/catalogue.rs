@@ -11,7 +11,8 @@ WITH relations AS (
 SELECT format('%s %s %s %s %s', c.relkind, c.relname, c.reloptions, pg_get_expr(c.relpartbound, c.oid), obj_description(c.oid, 'pg_class'))
 FROM relations c
 UNION ALL
-SELECT format('column %s.%s %s %s not null: %s identity: %s default: %s %s', c.relname, a.attnum, a.attname,
+SELECT format('column %s.%s %s %s not null: %s identity: %s default: %s %s', c.relname,
+              row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname,
               format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid),
               col_description(c.oid, a.attnum))
 FROM relations c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

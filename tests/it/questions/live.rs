@@ -1,5 +1,7 @@
 //! Live answers: Server-Sent Events of one question, and the WebSocket with all of somebody's.
 
+use std::time::Duration;
+
 use datagenie_tests::{Answer, Client, TestApp};
 use futures::{SinkExt, StreamExt};
 use reqwest::Method;
@@ -34,7 +36,8 @@ fn sent(text: &str) -> Vec<Sent> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stream_of_a_question_shows_progress_and_ends_with_its_end() {
     let shop = Shop::sqlite().await;
-    shop.app.stub.say(Answer::Sql(COUNT));
+    // Progress that is overtaken within a moment is not told: the model takes its time.
+    shop.app.stub.say(Answer::Slow(Duration::from_millis(500), Box::new(Answer::Sql(COUNT))));
     shop.app.worker.stop().await;
     let admin = &shop.app.admin;
     let id = admin.ask(shop.question("how many?")).await;
@@ -49,7 +52,7 @@ async fn the_stream_of_a_question_shows_progress_and_ends_with_its_end() {
     assert!(last.id.is_some(), "the end is durable");
     assert!(progress.iter().all(|event| event.id.is_none() && event.data["sequence"].is_null()), "progress is not");
     let stages: Vec<&str> = progress.iter().filter_map(|event| event.data["data"]["stage"].as_str()).collect();
-    assert!(stages.contains(&"drafting") && stages.contains(&"executing"), "{stages:?}");
+    assert!(stages.contains(&"drafting"), "{stages:?}");
     for event in &events {
         assert_eq!((&event.data["specversion"], &event.data["subject"]), (&json!("1.0"), &json!(id)));
     }

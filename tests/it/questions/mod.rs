@@ -3,6 +3,7 @@
 mod answers;
 mod caching;
 mod cancelling;
+mod capacity;
 mod charts;
 mod live;
 mod models;

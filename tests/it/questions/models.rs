@@ -103,3 +103,75 @@ async fn what_is_no_completion_spends_the_attempts_and_can_be_replayed() {
     assert_eq!((&answered["job_id"], &answered["replay_of"]), (&replay.body["id"], &failed["job_id"]));
     shop.app.admin.post(format!("{path}/retry"), None).await.problem(409, "not_dead");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_fails_again_and_again_is_left_alone_and_costs_no_attempt() {
+    let app = TestApp::builder().with_setting("llm.breaker_failures", "3").with_setting("llm.breaker_seconds", "1").start().await;
+    let shop = Shop::sqlite_of(app).await;
+    shop.app.stub.say(Answer::Status(503));
+    let mut asked = Vec::new();
+    for n in 0..6 {
+        let mut question = shop.question(&format!("left alone, {n}?"));
+        question["cache"] = json!("skip");
+        asked.push(shop.app.admin.ask(question).await);
+    }
+    let resting = "the model does not answer, and is left alone for a while";
+    until(
+        || async {
+            let told: i64 = sqlx::query_scalar("SELECT count(*) FROM job_attempts WHERE error->>'message' = $1")
+                .bind(resting)
+                .fetch_one(&shop.app.pool)
+                .await
+                .expect("the attempts are read");
+            (told > 0).then_some(())
+        },
+        "it is left alone",
+    )
+    .await;
+    shop.app.stub.say(Answer::Sql(COUNT));
+    for id in asked {
+        let answer = shop.app.admin.wait(id).await;
+        assert_success(&answer);
+        let path = format!("/v1/jobs/{}", answer["job_id"].as_str().unwrap_or_default());
+        let job = shop.app.admin.get(path, None).await.expect(200).body;
+        assert_eq!(job["attempt"], 1, "waiting for a model costs no attempt: {job}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_calls_and_tokens_of_a_minute_are_kept_to() {
+    let app = TestApp::builder().with_setting("llm.requests_per_minute", "3").start().await;
+    let shop = Shop::sqlite_of(app).await;
+    shop.app.stub.say(Answer::Sql(COUNT));
+    let mut answers = Vec::new();
+    for n in 0..5 {
+        let mut question = with_deadline(shop.question(&format!("within a minute, {n}?")), 2);
+        question["cache"] = json!("skip");
+        answers.push(shop.app.admin.answer(question).await);
+    }
+    answers[..3].iter().for_each(assert_success);
+    for refused in &answers[3..] {
+        assert_error(refused, "model_rate_limited");
+        assert!(refused["error"]["hint"].as_str().is_some_and(|hint| hint.contains("llm.requests_per_minute")), "{refused}");
+    }
+    assert_eq!(shop.app.stub.calls().len(), 3, "the model is not even asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_charged_the_tokens_that_it_really_used() {
+    // An estimate is more than 500 tokens, that is half a second of this window; the model tells 120.
+    let app = TestApp::builder().with_setting("llm.tokens_per_minute", "60000").start().await;
+    let shop = Shop::sqlite_of(app).await;
+    shop.app.stub.say(Answer::Sql(COUNT));
+    for n in 0..20 {
+        let mut question = shop.question(&format!("what is used, {n}?"));
+        question["cache"] = json!("skip");
+        assert_success(&shop.app.admin.answer(question).await);
+    }
+    let owed: f64 =
+        sqlx::query_scalar("SELECT extract(epoch FROM full_at - dg_now())::float8 FROM rate_windows WHERE resource LIKE '%:tokens'")
+            .fetch_one(&shop.app.pool)
+            .await
+            .expect("the window is there");
+    assert!(owed <= 2.4, "twenty calls of 120 tokens are 2.4 s of the window, not {owed}");
+}

@@ -95,3 +95,36 @@ async fn an_answer_that_cannot_be_stored_ends_at_once_and_is_dead() {
     let job = app.admin.get(format!("/v1/jobs/{}", answer["job_id"].as_str().unwrap_or_default()), None).await.expect(200).body;
     assert_eq!((&job["attempt"], &job["dead"]), (&json!(1), &json!(true)), "two more attempts would have found the same");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_hangs_is_left_alone_and_costs_no_attempt() {
+    let app = TestApp::builder().offline().with_setting("sources.connect_timeout_seconds", "1").start().await;
+    let reader = app.reader(&shop::postgres()).await;
+    let (gate, config) = reader.gated().await;
+    let id = app.connect("hanging", "postgresql", config).await;
+    gate.shut();
+    let mut asked = Vec::new();
+    for n in 0..8 {
+        asked.push(app.admin.ask(json!({ "sql": format!("{COUNT} WHERE {n} >= 0"), "connection_id": id, "cache": "skip" })).await);
+    }
+    let resting = "the database does not answer, and is left alone for a while";
+    until(
+        || async {
+            let told: i64 = sqlx::query_scalar("SELECT count(*) FROM job_attempts WHERE error->>'message' = $1")
+                .bind(resting)
+                .fetch_one(&app.pool)
+                .await
+                .expect("the attempts are read");
+            (told > 0).then_some(())
+        },
+        "it is left alone",
+    )
+    .await;
+    gate.open();
+    for question in asked {
+        let answer = app.admin.wait(question).await;
+        assert_success(&answer);
+        let job = app.admin.get(format!("/v1/jobs/{}", answer["job_id"].as_str().unwrap_or_default()), None).await.expect(200).body;
+        assert_eq!(job["attempt"], 1, "{job}");
+    }
+}

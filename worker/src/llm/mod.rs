@@ -5,9 +5,13 @@ pub mod offline;
 pub mod openai;
 pub mod prompt;
 pub mod reply;
+mod windows;
 
 use datagenie_common::{model::questions::Usage, settings::Llm};
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+
+use crate::capacity::Capacity;
 
 /// What a model (or the planner) proposes. Only `sql` is required for a database question; everything else is used when present.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,12 +50,12 @@ pub enum Drafter {
 }
 
 impl Drafter {
-    /// The drafter that the settings call for.
+    /// The drafter that the settings call for; a model's calls count among the fleet's, and `pool` is the system database.
     ///
     /// # Errors
     /// If the HTTP client can't be made.
-    pub fn new(settings: &Llm) -> Result<Self, reqwest::Error> {
-        if settings.configured() { openai::Model::new(settings).map(Self::Model) } else { Ok(Self::Offline) }
+    pub fn new(settings: &Llm, capacity: Capacity, pool: PgPool) -> Result<Self, reqwest::Error> {
+        if settings.configured() { openai::Model::new(settings, capacity, pool).map(Self::Model) } else { Ok(Self::Offline) }
     }
 
     /// Its name, for `provenance.model`.

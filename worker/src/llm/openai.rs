@@ -2,21 +2,40 @@
 //!
 //! One call is one HTTP request: retries are the ledger's, so that none multiplies another. The answer is read tolerantly, since
 //! vendors leave fields out, and to a limit; a `Retry-After` is passed on, which is why this is not async-openai (docs/adr/0005).
+//!
+//! Before a call come the fleet's limits: so many calls at once, so many calls and tokens within a minute. A model that fails again and
+//! again is left alone for a while. Each of these sends a job away for later, and none costs it an attempt.
 
 use std::{sync::Arc, time::Duration};
 
-use datagenie_common::{model::questions::Usage, settings::Llm};
+use chrono::DateTime;
+use datagenie_common::{ids::UserId, model::questions::Usage, settings::Llm};
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, time::Instant};
+use sqlx::PgPool;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::{Completion, prompt::DraftPrompt};
+use super::{
+    Completion,
+    prompt::DraftPrompt,
+    windows::{WindowError, Windows},
+};
+use crate::{
+    breaker::{Breaker, Call},
+    capacity::{Capacity, Permit, Resource},
+};
 
+/// Why a request was never sent.
+const NO_CONNECTION: &str = "no connection";
 /// The longest body of an answer that is read.
 const MAX_BODY: usize = 1024 * 1024;
+/// How long a job waits for its turn in its slot; after that it waits in the queue.
+const QUEUE_WAIT: Duration = Duration::from_secs(30);
+/// The longest `Retry-After` that is taken at its word: no job lives longer.
+const LONGEST_RETRY_AFTER: f64 = 7.0 * 86_400.0;
 
 /// Why a model brought no text. Holds nothing of the request, the key or the answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +46,27 @@ pub enum ModelError {
     /// 401 or 403.
     #[error("the model refuses the API key (HTTP {0})")]
     Unauthorised(u16),
+    /// It failed so often in a row that it is not asked for a while.
+    #[error("the model does not answer, and is left alone for a while")]
+    Resting {
+        /// When to try again, at the earliest.
+        after: Duration,
+    },
     /// 429.
     #[error("the model takes no more requests for now (HTTP 429)")]
     RateLimited {
         /// Its `Retry-After`.
         after: Option<Duration>,
     },
+    /// The calls or tokens that the settings allow within a minute are used up.
+    #[error("the calls or tokens allowed within a minute are used up")]
+    OverLimit {
+        /// When there will be some.
+        after: Duration,
+    },
+    /// All calls that the settings allow at once are under way, and have been for long.
+    #[error("all calls of the model that are allowed at once are under way")]
+    Busy,
     /// Another 4xx: the request is not what this model takes.
     #[error("the model refuses the request (HTTP {0}); check llm.model, llm.base_url and llm.json_schema")]
     Refused(u16),
@@ -41,7 +75,7 @@ pub enum ModelError {
     Invalid(&'static str),
 }
 
-/// The client of one model.
+/// The client of one model. Clones share what they have asked.
 #[derive(Clone)]
 pub struct Model {
     http: reqwest::Client,
@@ -53,7 +87,11 @@ pub struct Model {
     json_schema: bool,
     prompt_price: f64,
     completion_price: f64,
-    slots: Arc<Semaphore>,
+    resource: Resource,
+    max_concurrency: u32,
+    capacity: Capacity,
+    windows: Arc<Windows>,
+    breaker: Arc<Breaker>,
 }
 
 #[derive(Deserialize)]
@@ -87,18 +125,20 @@ struct ReplyUsage {
 }
 
 impl Model {
-    /// A client by the settings.
+    /// A client by the settings, whose calls count among the fleet's: `pool` is the system database.
     ///
     /// # Errors
     /// If TLS can't be set up.
     #[expect(clippy::disallowed_methods, reason = "the one place where the model's HTTP client is made")]
-    pub fn new(settings: &Llm) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: &Llm, capacity: Capacity, pool: PgPool) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(settings.timeout())
             .connect_timeout(Duration::from_secs(10).min(settings.timeout()))
             // A redirected POST would carry the key elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
+        let resource = Resource::model(&settings.base_url, &settings.model);
+        let rest = Duration::from_secs(settings.breaker_seconds);
         Ok(Self {
             http,
             endpoint: format!("{}/chat/completions", settings.base_url),
@@ -109,7 +149,11 @@ impl Model {
             json_schema: settings.json_schema,
             prompt_price: settings.prompt_price,
             completion_price: settings.completion_price,
-            slots: Arc::new(Semaphore::new(settings.max_concurrency)),
+            max_concurrency: settings.max_concurrency,
+            capacity,
+            windows: Arc::new(Windows::new(settings, pool, resource.clone())),
+            breaker: Arc::new(Breaker::new("model", settings.model.clone(), settings.breaker_failures, rest)),
+            resource,
         })
     }
 
@@ -125,13 +169,47 @@ impl Model {
         format!("{} {} {} {} {}", self.endpoint, self.name, self.temperature, self.max_tokens, self.json_schema)
     }
 
-    /// Asks once. With `reply_schema` the model is held to JSON of this schema, where the settings say that it can.
+    /// Asks once, for a user, when it is his turn. With `reply_schema` the model is held to JSON of this schema, where the settings say
+    /// that it can. Dropping the future hangs up.
     ///
     /// # Errors
     /// [`ModelError`].
-    pub async fn complete(&self, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
-        // Never closed.
-        let _slot = self.slots.acquire().await;
+    pub async fn complete(&self, user: UserId, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
+        let (_permit, call) = self.admit(user).await?;
+        let taken = self.windows.take(prompt.system.len() + prompt.user.len()).await.map_err(|error| match error {
+            WindowError::Used(after) => ModelError::OverLimit { after },
+            WindowError::Store(error) => {
+                tracing::warn!(error = %error, "the windows of the model can't be read");
+                ModelError::Unavailable("how much of it is used can't be told".to_owned())
+            }
+        })?;
+        let result = self.timed_call(prompt, reply_schema).await;
+        match &result {
+            // Not the model's state, but the request: it answers.
+            Ok(_) | Err(ModelError::Unauthorised(_) | ModelError::Refused(_) | ModelError::Invalid(_)) => call.succeeded(),
+            Err(ModelError::Unavailable(_)) => call.failed(),
+            // Busy is neither sound nor broken.
+            Err(_) => drop(call),
+        }
+        match &result {
+            Ok(completion) => self.windows.correct(taken, &completion.usage).await,
+            // What was sent is counted by the vendor, however it ended.
+            Err(ModelError::Unavailable(what)) if what == NO_CONNECTION => self.windows.refund(taken).await,
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Waits for a turn. Who comes while the model is left alone does not wait.
+    async fn admit(&self, user: UserId) -> Result<(Permit, Call<'_>), ModelError> {
+        self.breaker.check().map_err(|open| ModelError::Resting { after: open.retry_after })?;
+        let turn = self.capacity.acquire(&self.resource, self.max_concurrency, user);
+        let permit = timeout(QUEUE_WAIT, turn).await.map_err(|_elapsed| ModelError::Busy)?;
+        let call = self.breaker.enter().map_err(|open| ModelError::Resting { after: open.retry_after })?;
+        Ok((permit, call))
+    }
+
+    async fn timed_call(&self, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
         let began = Instant::now();
         let span = tracing::info_span!("model.complete", model = self.name);
         let result = async {
@@ -145,20 +223,11 @@ impl Model {
         }
         .instrument(span)
         .await;
-        let outcome = match &result {
-            Ok(completion) => {
-                metrics::counter!("datagenie_model_tokens_total", "direction" => "prompt").increment(completion.usage.prompt_tokens);
-                metrics::counter!("datagenie_model_tokens_total", "direction" => "completion")
-                    .increment(completion.usage.completion_tokens);
-                "ok"
-            }
-            Err(ModelError::Unavailable(_)) => "unavailable",
-            Err(ModelError::Unauthorised(_)) => "unauthorised",
-            Err(ModelError::RateLimited { .. }) => "rate_limited",
-            Err(ModelError::Refused(_)) => "refused",
-            Err(ModelError::Invalid(_)) => "invalid",
-        };
-        metrics::counter!("datagenie_model_calls_total", "outcome" => outcome).increment(1);
+        if let Ok(completion) = &result {
+            metrics::counter!("datagenie_model_tokens_total", "direction" => "prompt").increment(completion.usage.prompt_tokens);
+            metrics::counter!("datagenie_model_tokens_total", "direction" => "completion").increment(completion.usage.completion_tokens);
+        }
+        metrics::counter!("datagenie_model_calls_total", "outcome" => outcome(&result)).increment(1);
         metrics::histogram!("datagenie_model_seconds").record(began.elapsed().as_secs_f64());
         result
     }
@@ -213,7 +282,7 @@ fn unavailable(error: &reqwest::Error) -> ModelError {
     let what = if error.is_timeout() {
         "it took too long"
     } else if error.is_connect() {
-        "no connection"
+        NO_CONNECTION
     } else {
         "the connection broke"
     };
@@ -231,9 +300,45 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, ModelErro
     Ok(body)
 }
 
-// Seconds; the form with a date is rare among model vendors, and the ledger's own backoff serves there.
+fn outcome(result: &Result<Completion, ModelError>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(ModelError::Unavailable(_) | ModelError::Resting { .. }) => "unavailable",
+        Err(ModelError::Unauthorised(_)) => "unauthorised",
+        Err(ModelError::RateLimited { .. } | ModelError::OverLimit { .. } | ModelError::Busy) => "rate_limited",
+        Err(ModelError::Refused(_)) => "refused",
+        Err(ModelError::Invalid(_)) => "invalid",
+    }
+}
+
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    let seconds: f64 = text.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds.clamp(0.0, 3600.0)).ok()
+    let header = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    read_retry_after(header(header::RETRY_AFTER)?, header(header::DATE))
+}
+
+// Seconds, or a date: that one is measured from the answer's own date, so that nobody's clock matters.
+fn read_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST_RETRY_AFTER)).ok();
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    let from = DateTime::parse_from_rfc2822(date?).ok()?;
+    (until - from).to_std().ok().map(|after| after.min(Duration::from_secs_f64(LONGEST_RETRY_AFTER)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_read_in_both_forms() {
+        let now = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(read_retry_after("2.5", None), Some(Duration::from_millis(2_500)));
+        assert_eq!(read_retry_after("7200", None), Some(Duration::from_secs(7_200)));
+        assert_eq!(read_retry_after("1e99", None), Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!(read_retry_after("Wed, 21 Oct 2015 07:28:30 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(read_retry_after("Wed, 21 Oct 2015 07:27:00 GMT", now), None);
+        assert_eq!(read_retry_after("soon", now), None);
+        assert_eq!(read_retry_after("nan", None), None);
+    }
 }

@@ -134,9 +134,10 @@ impl<'a> Drafting<'a> {
         if may_reuse && let Some(completion) = cache.get_json::<Completion>(&key).await {
             return Ok(completion);
         }
-        let completion = failures::unless_stopped(self.context, model.complete(prompt, Some(prompt::reply_schema())))
-            .await
-            .map_err(|error| failures::model(self.context, &error))?;
+        let completion =
+            failures::unless_stopped(self.context, model.complete(self.context.job.user_id, prompt, Some(prompt::reply_schema())))
+                .await
+                .map_err(|error| failures::model(self.context, &error))?;
         trail.usage += completion.usage;
         if may_reuse && reply::parse(&completion.text).is_ok() {
             cache.set_json(&key, &completion).await;

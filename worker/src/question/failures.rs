@@ -13,11 +13,24 @@ use datagenie_common::{
 
 use crate::{llm::openai::ModelError, run::Context, sources::SourceError};
 
-/// When to look again at something that is away: soon at first, then less often, as the job grows older.
+/// Nothing that is away is looked at sooner than this.
+const SOONEST: Duration = Duration::from_millis(500);
+
+/// When to look again at something that is away: soon at first, then less often, the longer the job has tried.
 pub fn look_again(context: &Context) -> DateTime<Utc> {
-    let now = context.env.clock.now();
-    let age = (now - context.job.created_at).to_std().unwrap_or_default();
-    now + (age / 2).clamp(Duration::from_millis(500), Duration::from_secs(15))
+    // PostgreSQL's count of seconds, not a difference of two clocks.
+    let tried = Duration::try_from_secs_f64(context.job.seconds_since_first).unwrap_or_default();
+    context.env.clock.now() + (tried / 2).clamp(SOONEST, Duration::from_secs(15))
+}
+
+/// The most that is added to a wait, as a part of it: those who were sent away together do not all come back together.
+const JITTER: f64 = 0.2;
+
+/// When to try again after something told how long to stay away: never sooner than that.
+fn not_before(context: &Context, after: Duration) -> DateTime<Utc> {
+    let after = after.max(SOONEST).mul_f64(1.0 + JITTER * rand::random::<f64>());
+    let told = chrono::Duration::from_std(after).ok().and_then(|after| context.env.clock.now().checked_add_signed(after));
+    told.unwrap_or_else(|| look_again(context))
 }
 
 /// The system database failed in the middle of a job.
@@ -35,7 +48,11 @@ pub fn store(context: &Context, error: &StoreError) -> JobError {
 pub fn source(context: &Context, error: &SourceError) -> JobError {
     let failure = error.failure();
     tracing::info!(code = failure.code.as_str(), error = %error, "the source failed");
-    if error.is_outage() { JobError::Later { failure: failure.retryable(), at: look_again(context) } } else { JobError::Fail(failure) }
+    if !error.is_outage() {
+        return JobError::Fail(failure);
+    }
+    let at = error.retry_after().map_or_else(|| look_again(context), |after| not_before(context, after));
+    JobError::Later { failure: failure.retryable(), at }
 }
 
 /// Asks the model, and hangs up when the attempt must stop.
@@ -50,20 +67,20 @@ pub async fn unless_stopped<T>(context: &Context, call: impl Future<Output = Res
 pub fn model(context: &Context, error: &ModelError) -> JobError {
     tracing::info!(error = %error, "the model failed");
     match error {
-        ModelError::Unavailable(_) => JobError::Later {
-            failure: Failure::new(FailureCode::ModelUnavailable, error.to_string())
-                .hint("it is tried again until the question's deadline; check llm.base_url if this lasts")
-                .retryable(),
-            at: look_again(context),
-        },
+        ModelError::Unavailable(_) => unavailable(error, look_again(context)),
+        ModelError::Resting { after } => unavailable(error, not_before(context, *after)),
         ModelError::RateLimited { after } => {
-            let asked = after.and_then(|after| chrono::Duration::from_std(after).ok()).map(|after| context.env.clock.now() + after);
-            JobError::Later {
-                failure: Failure::new(FailureCode::ModelRateLimited, error.to_string())
-                    .hint("it is tried again when the model says so, until the question's deadline")
-                    .retryable(),
-                at: asked.map_or_else(|| look_again(context), |at| at.max(context.env.clock.now())),
-            }
+            let at = after.map_or_else(|| look_again(context), |after| not_before(context, after));
+            busy(error, "it is tried again when the model says so, until the question's deadline", at)
+        }
+        ModelError::OverLimit { after } => {
+            let hint = "it is tried again when there are some, until the question's deadline; an administrator can raise \
+                        llm.requests_per_minute and llm.tokens_per_minute";
+            busy(error, hint, not_before(context, *after))
+        }
+        ModelError::Busy => {
+            let hint = "it is tried again until the question's deadline; an administrator can raise llm.max_concurrency";
+            busy(error, hint, look_again(context))
         }
         ModelError::Unauthorised(_) => JobError::Fail(
             Failure::new(FailureCode::ModelUnauthorised, error.to_string()).hint("an administrator must set a valid llm.api_key"),
@@ -76,6 +93,17 @@ pub fn model(context: &Context, error: &ModelError) -> JobError {
             after: Duration::from_secs(1),
         },
     }
+}
+
+fn unavailable(error: &ModelError, at: DateTime<Utc>) -> JobError {
+    let failure = Failure::new(FailureCode::ModelUnavailable, error.to_string())
+        .hint("it is tried again until the question's deadline; check llm.base_url if this lasts")
+        .retryable();
+    JobError::Later { failure, at }
+}
+
+fn busy(error: &ModelError, hint: &str, at: DateTime<Utc>) -> JobError {
+    JobError::Later { failure: Failure::new(FailureCode::ModelRateLimited, error.to_string()).hint(hint).retryable(), at }
 }
 
 /// The caller has no (longer a) policy on this connection. Nothing tells whether the connection exists.

@@ -35,9 +35,10 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     };
     context.stage(Stage::Drafting);
     let began = Instant::now();
-    let completion = failures::unless_stopped(context, model.complete(&prompt::general(&ask.question, language), None))
-        .await
-        .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;
+    let completion =
+        failures::unless_stopped(context, model.complete(context.job.user_id, &prompt::general(&ask.question, language), None))
+            .await
+            .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;
     trail.spent("drafting", began);
     trail.usage += completion.usage;
     let summary = reply::parse_general(&completion.text);

@@ -62,7 +62,7 @@ pub async fn collect(context: &Context, target: &Target, guarded: &Guarded, stat
     let mut sink = Collector::new(guarded.masked.clone(), context.env.settings.query.inline_bytes);
     let span = tracing::info_span!("source.query", db_type = target.policy.db_type.as_str(), connection_id = %target.id);
     let end = async {
-        let ran = target.source.run(statement, &target.policy.limits, &mut sink, &context.stop).await;
+        let ran = target.source.run(context.job.user_id, statement, &target.policy.limits, &mut sink, &context.stop).await;
         if let Ok(end) = &ran {
             let elapsed_ms = u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(rows = end.rows, truncated = end.truncated.is_some(), elapsed_ms, "query ran");

@@ -1,11 +1,14 @@
 //! What a question is asked of: the connection, its catalogue, and the asker's policy on it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use datagenie_common::{
     cache::CacheKey,
     crypto::SealingError,
-    ids::ConnectionId,
+    ids::{ConnectionId, UserId},
     jobs::AnswerQuestion,
     model::{
         connections::{ConnectionConfig, ConnectionState},
@@ -25,7 +28,7 @@ pub struct Target {
     /// Which connection.
     pub id: ConnectionId,
     /// Its row.
-    pub connection: connections::Target,
+    pub connection: Arc<connections::Target>,
     /// Its whole catalogue, for the guard.
     pub schema: SharedSchema,
     /// What the asker may do.
@@ -41,8 +44,7 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
         return Err(failures::not_permitted());
     };
     let policy = policy(env, context, id, version).await?;
-    let connection =
-        connections::target(&env.pool, id).await.map_err(|error| failures::store(context, &error))?.ok_or_else(failures::not_permitted)?;
+    let connection = connection(env, context, id).await?;
     match connection.state {
         ConnectionState::Probing => {
             let failure = Failure::new(FailureCode::ConnectionNotReady, "the connection is still being looked at")
@@ -105,11 +107,31 @@ pub async fn open(env: &Env, id: ConnectionId, connection: &connections::Target)
     env.sources.open(id, connection.config_version, connection.db_type, &config, sessions).await.map_err(OpenError::Source)
 }
 
-// By version from Redis, else from PostgreSQL. Redis never decides: the version is the claim's, and is checked once more before
-// anything is read.
+// The row as of the claim, read once a version. A later change is found by the next claim; a withdrawn permission by the check
+// before the statement.
+async fn connection(env: &Env, context: &Context, id: ConnectionId) -> Result<Arc<connections::Target>, JobError> {
+    let version = context.job.connection_version.as_deref();
+    if let Some(version) = version
+        && let Some(connection) = env.known.connection(id, version)
+    {
+        return Ok(connection);
+    }
+    let read = connections::target(&env.pool, id).await.map_err(|error| failures::store(context, &error))?;
+    let connection = Arc::new(read.ok_or_else(failures::not_permitted)?);
+    if let Some(version) = version.filter(|version| connection.row_version == **version) {
+        env.known.keep_connection(id, version, &connection);
+    }
+    Ok(connection)
+}
+
+// By version from this process, from Redis, else from PostgreSQL. Neither memory decides: the version is the claim's, and is checked
+// once more before anything is read.
 async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &PolicyVersion) -> Result<Policy, JobError> {
     let user = context.job.user_id;
     let limits = env.settings.query.limits();
+    if let Some(policy) = env.known.policy(user, id, version) {
+        return if policy.can_query { Ok((*policy).clone()) } else { Err(failures::not_permitted()) };
+    }
     let key = CacheKey::UserPermissions { user };
     let mut held: BTreeMap<String, Policy> = env.cache.get_json(&key).await.unwrap_or_default();
     let known =
@@ -126,15 +148,52 @@ async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &Policy
             policy
         }
     };
+    env.known.keep_policy(&policy);
     if policy.can_query { Ok(policy) } else { Err(failures::not_permitted()) }
+}
+
+/// Connections and policies that this process has read, each good for one version only. Bounded.
+#[derive(Default)]
+pub struct KnownTargets {
+    connections: Mutex<HashMap<ConnectionId, (String, Arc<connections::Target>)>>,
+    policies: Mutex<HashMap<(UserId, ConnectionId), Arc<Policy>>>,
+}
+
+const KNOWN: usize = 4_096;
+
+impl KnownTargets {
+    fn connection(&self, id: ConnectionId, version: &str) -> Option<Arc<connections::Target>> {
+        let held = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&id).filter(|(known, _)| known == version).map(|(_, connection)| connection.clone())
+    }
+
+    fn keep_connection(&self, id: ConnectionId, version: &str, connection: &Arc<connections::Target>) {
+        let mut held = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= KNOWN {
+            held.clear();
+        }
+        held.insert(id, (version.to_owned(), connection.clone()));
+    }
+
+    fn policy(&self, user: UserId, id: ConnectionId, version: &PolicyVersion) -> Option<Arc<Policy>> {
+        let held = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&(user, id)).filter(|policy| policy.version == *version).cloned()
+    }
+
+    fn keep_policy(&self, policy: &Policy) {
+        let mut held = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= KNOWN {
+            held.clear();
+        }
+        held.insert((policy.user_id, policy.connection_id), Arc::new(policy.clone()));
+    }
 }
 
 impl Target {
     /// Checks, right before something is read, that the policy still is the one that the statement was guarded by.
     pub async fn still_allowed(&self, context: &Context) -> Result<(), JobError> {
-        let now = store::permissions::version(&context.env.pool, self.policy.user_id, self.id)
-            .await
-            .map_err(|error| failures::store(context, &error))?;
+        let ledger = &context.env.ledger;
+        let now = ledger.policy_version(self.policy.user_id, self.id).await.map_err(|error| failures::store(context, &error))?;
         if now.as_ref() == Some(&self.policy.version) {
             return Ok(());
         }

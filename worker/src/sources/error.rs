@@ -1,6 +1,8 @@
 //! Why a customer's database did not answer. No variant keeps the database's own error: its text carries data (`invalid input syntax
 //! for type integer: "kim@example.com"`), and neither users, nor the model, nor the logs may see that.
 
+use std::time::Duration;
+
 use datagenie_common::model::questions::{Failure, FailureCode, Position};
 
 /// Names longer than this are cut in messages.
@@ -19,6 +21,12 @@ pub enum SourceError {
     Unreachable {
         /// In a few words of ours.
         reason: String,
+    },
+    /// It did not answer so often in a row that it is not asked for a while.
+    #[error("the database does not answer, and is left alone for a while")]
+    Resting {
+        /// When to try again, at the earliest.
+        after: Duration,
     },
     /// The database answers, and does not serve us.
     #[error("the database refuses: {reason}")]
@@ -154,7 +162,16 @@ impl SourceError {
     /// Whether the database is away or full, which is nobody's fault and passes: the job asks again later.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::TooManyConnections)
+        matches!(self, Self::Unreachable { .. } | Self::Resting { .. } | Self::TooManyConnections)
+    }
+
+    /// How long to stay away, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Resting { after } => Some(*after),
+            _ => None,
+        }
     }
 
     /// Whether another statement may succeed where this one did not: worth a repair.
@@ -165,7 +182,7 @@ impl SourceError {
 
     fn code(&self) -> FailureCode {
         match self {
-            Self::Unreachable { .. } => FailureCode::SourceUnreachable,
+            Self::Unreachable { .. } | Self::Resting { .. } => FailureCode::SourceUnreachable,
             Self::Refused { .. }
             | Self::Authentication
             | Self::NoSuchDatabase
@@ -187,7 +204,7 @@ impl SourceError {
 
     fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Unreachable { .. } => "check host and port and that the database is up; it is tried again",
+            Self::Unreachable { .. } | Self::Resting { .. } => "check host and port and that the database is up; it is tried again",
             Self::Authentication => "check user name and password, and the server's access rules for this host",
             Self::NoSuchDatabase => "check the name of the database",
             Self::TooManyConnections => "it is tried again; raise the connection's max_connections or the server's limit if it lasts",
@@ -239,6 +256,9 @@ mod tests {
         assert!(!wrong.failure().retryable);
         assert_eq!(wrong.failure().code, FailureCode::SourceRefused);
         assert!(SourceError::TooManyConnections.is_outage());
+        let resting = SourceError::Resting { after: Duration::from_secs(3) };
+        assert!(resting.is_outage());
+        assert_eq!((resting.failure().code, resting.retry_after()), (FailureCode::SourceUnreachable, Some(Duration::from_secs(3))));
     }
 
     #[test]

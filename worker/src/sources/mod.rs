@@ -8,6 +8,7 @@ mod error;
 mod metered;
 mod postgres;
 mod registry;
+mod slots;
 mod sql_text;
 mod sqlite;
 mod values;
@@ -15,10 +16,13 @@ mod values;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use datagenie_common::model::{
-    policies::Limits,
-    results::{Column, Row},
-    schemas::SourceSchema,
+use datagenie_common::{
+    ids::UserId,
+    model::{
+        policies::Limits,
+        results::{Column, Row},
+        schemas::SourceSchema,
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,11 +41,13 @@ pub trait Source: Send + Sync {
     /// Reads the catalogue: all relations the role can read, with the few values that their text columns have.
     async fn schema(&self, limits: &SchemaLimits) -> Result<SourceSchema, SourceError>;
 
-    /// Runs one guarded statement and feeds its rows to the sink until the end or a limit. The sink is told the columns exactly once
+    /// Runs one guarded statement for a user, when it is his turn among the sessions that the fleet may have at work on this database,
+    /// and feeds its rows to the sink until the end or a limit. The sink is told the columns exactly once
     /// before the first row, also when there is none. Cancelling ends the statement on the server too; dropping the future drops the
     /// session, and the server's own time limit ends what runs there.
     async fn run(
         &self,
+        user: UserId,
         statement: &Statement,
         limits: &Limits,
         sink: &mut dyn RowSink,

@@ -13,12 +13,11 @@ use datagenie_common::{
 };
 use tokio::time::Instant;
 
-use super::{Source, SourceError, postgres::PostgresSource, sqlite::SqliteSource};
+use super::{Source, SourceError, postgres::PostgresSource, slots::Slots, sqlite::SqliteSource};
+use crate::capacity::{Capacity, Resource};
 
 /// A source that nobody asked for this long is closed.
 const UNUSED: Duration = Duration::from_secs(600);
-/// Sessions one process keeps to one database, whatever the connection allows: the document's pool size.
-const MAX_SESSIONS: u32 = 5;
 
 /// What all sources share.
 #[derive(Clone, Debug)]
@@ -32,6 +31,7 @@ pub struct SourceSettings {
 /// The registry. Sessions belong to a connection and a version of its configuration, so a changed password or host is used at once.
 pub struct Sources {
     settings: SourceSettings,
+    capacity: Capacity,
     open: Mutex<HashMap<ConnectionId, Opened>>,
 }
 
@@ -43,13 +43,14 @@ struct Opened {
 }
 
 impl Sources {
-    /// An empty registry.
+    /// An empty registry, whose sessions at work count among the fleet's.
     #[must_use]
-    pub fn new(settings: SourceSettings) -> Self {
-        Self { settings, open: Mutex::new(HashMap::new()) }
+    pub fn new(settings: SourceSettings, capacity: Capacity) -> Self {
+        Self { settings, capacity, open: Mutex::new(HashMap::new()) }
     }
 
-    /// The source of a connection, as configured at this version. Does not connect: the first statement does.
+    /// The source of a connection, as configured at this version, on which the fleet may have `max_connections` sessions at work. Does
+    /// not connect: the first statement does.
     ///
     /// # Errors
     /// [`SourceError::Unsupported`] for engines that are not built, [`SourceError::Refused`] for a configuration that fits no engine.
@@ -61,7 +62,7 @@ impl Sources {
         config: &ConnectionConfig,
         max_connections: u32,
     ) -> Result<Arc<dyn Source>, SourceError> {
-        let max_sessions = max_connections.clamp(1, MAX_SESSIONS);
+        let max_sessions = max_connections.max(1);
         let now = Instant::now();
         let mut open = self.lock();
         // Dropping the last handle of a source closes its idle sessions; those at work close when their statement ends.
@@ -73,7 +74,8 @@ impl Sources {
             opened.last_used = now;
             return Ok(Arc::clone(&opened.source));
         }
-        let source = self.create(db_type, config, max_sessions)?;
+        let slots = Slots::new(self.capacity.clone(), Resource::source(id), max_sessions);
+        let source = self.create(db_type, config, slots)?;
         open.insert(id, Opened { config_version, max_sessions, source: Arc::clone(&source), last_used: now });
         Ok(source)
     }
@@ -92,13 +94,13 @@ impl Sources {
         futures::future::join_all(all.iter().map(|opened| opened.source.close())).await;
     }
 
-    fn create(&self, db_type: DbType, config: &ConnectionConfig, max_sessions: u32) -> Result<Arc<dyn Source>, SourceError> {
+    fn create(&self, db_type: DbType, config: &ConnectionConfig, slots: Slots) -> Result<Arc<dyn Source>, SourceError> {
         match (db_type, config) {
             (DbType::Postgresql, ConnectionConfig::Server(server)) => {
-                Ok(Arc::new(PostgresSource::new(server, self.settings.connect_timeout, max_sessions)?))
+                Ok(Arc::new(PostgresSource::new(server, self.settings.connect_timeout, slots)?))
             }
             (DbType::Sqlite, ConnectionConfig::File(file)) => {
-                Ok(Arc::new(SqliteSource::new(&file.database, &self.settings.sqlite_roots, max_sessions)))
+                Ok(Arc::new(SqliteSource::new(&file.database, &self.settings.sqlite_roots, slots)))
             }
             (DbType::Mysql, _) => Err(SourceError::Unsupported { what: "MySQL and MariaDB databases cannot be questioned yet".to_owned() }),
             (DbType::Postgresql, ConnectionConfig::File(_)) => {
@@ -124,7 +126,8 @@ mod tests {
     use super::*;
 
     fn sources() -> Sources {
-        Sources::new(SourceSettings { sqlite_roots: Vec::new(), connect_timeout: Duration::from_secs(1) })
+        let settings = SourceSettings { sqlite_roots: Vec::new(), connect_timeout: Duration::from_secs(1) };
+        Sources::new(settings, Capacity::alone())
     }
 
     fn server() -> ConnectionConfig {

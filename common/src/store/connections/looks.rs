@@ -109,7 +109,9 @@ pub async fn to_look_at(pool: &PgPool, limit: i64) -> Result<Vec<(ConnectionId, 
              AND coalesce(c.looked_at, c.created_at) < dg_now() - CASE WHEN c.state_since > dg_now() - interval '10 minutes'
                  THEN interval '15 seconds' ELSE interval '10 minutes' END
              AND NOT EXISTS (SELECT FROM jobs j WHERE j.connection_id = c.id AND j.kind IN ('probe_connection', 'sync_schema')
-                             AND j.lane = 'maintenance' AND j.finished_at IS NULL)
+                             AND j.lane = 'maintenance' AND NOT j.in_flight)
+             AND NOT EXISTS (SELECT FROM jobs j WHERE j.connection_id = c.id AND j.kind IN ('probe_connection', 'sync_schema')
+                             AND j.lane = 'maintenance' AND j.in_flight)
            ORDER BY c.looked_at NULLS FIRST LIMIT $1"#,
         limit
     )

@@ -286,6 +286,49 @@ pub async fn delete(conn: &mut PgConnection, id: ConnectionId) -> Result<bool> {
     Ok(sqlx::query!("DELETE FROM database_connections WHERE id = $1", id.0).execute(conn).await?.rows_affected() > 0)
 }
 
+/// What is to be known of a connection before a question is taken in for it.
+#[derive(Clone, Debug)]
+pub struct Askable {
+    /// Whether questions may be asked of it.
+    pub is_active: bool,
+    /// Where it stands.
+    pub state: ConnectionState,
+    /// Why.
+    pub error: Option<Failure>,
+    /// Whether the asker may query it, by a permission of his own; none: he has none, and only admins see it.
+    pub can_query: Option<bool>,
+}
+
+/// What several askers are to know of connections, in one statement; one answer for each pair, in their order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn askable(pool: &PgPool, pairs: &[(UserId, ConnectionId)]) -> Result<Vec<Option<Askable>>> {
+    let users: Vec<Uuid> = pairs.iter().map(|(user, _)| user.0).collect();
+    let connections: Vec<Uuid> = pairs.iter().map(|(_, connection)| connection.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT t.n AS "n!", c.is_active AS "is_active!", c.state AS "state!", c.state_error, p.can_query AS "can_query?"
+           FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS t(user_id, connection_id, n)
+           JOIN database_connections c ON c.id = t.connection_id
+           LEFT JOIN connection_permissions p ON p.user_id = t.user_id AND p.connection_id = t.connection_id"#,
+        &users,
+        &connections
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut askable: Vec<Option<Askable>> = pairs.iter().map(|_| None).collect();
+    for row in rows {
+        let Some(slot) = usize::try_from(row.n - 1).ok().and_then(|at| askable.get_mut(at)) else { continue };
+        *slot = Some(Askable {
+            is_active: row.is_active,
+            state: row.state.parse().map_err(|detail| StoreError::Unreadable { what: "database_connections.state", detail })?,
+            error: row.state_error.and_then(|value| serde_json::from_value(value).ok()),
+            can_query: row.can_query,
+        });
+    }
+    Ok(askable)
+}
+
 /// What a worker needs to use a connection.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -307,6 +350,8 @@ pub struct Target {
     pub max_connections: i32,
     /// Whether a role that can write is allowed.
     pub allow_writable_role: bool,
+    /// The version of the whole row, as a claim brings it; compared for equality only.
+    pub row_version: String,
 }
 
 /// A connection for use by a worker: the caller has the user's policy checked beside it.
@@ -315,8 +360,9 @@ pub struct Target {
 /// If the database fails.
 pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
     let row = sqlx::query!(
-        "SELECT db_type, connection_config, config_version, schema_version, state, state_error, is_active, max_connections, allow_writable_role
-         FROM database_connections WHERE id = $1",
+        r#"SELECT db_type, connection_config, config_version, schema_version, state, state_error, is_active, max_connections,
+                  allow_writable_role, xmin::text AS "row_version!"
+           FROM database_connections WHERE id = $1"#,
         id.0
     )
     .fetch_optional(pool)
@@ -332,6 +378,7 @@ pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
             is_active: r.is_active,
             max_connections: r.max_connections,
             allow_writable_role: r.allow_writable_role,
+            row_version: r.row_version,
         })
     })
     .transpose()

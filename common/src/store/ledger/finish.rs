@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::Lease;
+use super::{Claimed, Lease};
 use crate::{
     events::terminal_type,
     ids::{JobId, QuestionId, UserId},
@@ -47,7 +47,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn state(&self) -> JobState {
+    pub(super) fn state(&self) -> JobState {
         match self {
             Self::Answered { .. } => JobState::Succeeded,
             Self::Looked { found, .. } => match **found {
@@ -59,7 +59,7 @@ impl Outcome {
         }
     }
 
-    fn failure(&self) -> Option<&Failure> {
+    pub(super) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed { failure, .. } => Some(failure),
             Self::Looked { found, .. } => match &**found {
@@ -153,7 +153,7 @@ pub(super) async fn write(conn: &mut PgConnection, job: &Job, stage: Option<Stag
     if let Some(lease_id) = job.lease_id {
         sqlx::query!(
             "INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage, error)
-             SELECT id, $2, attempt, worker, coalesce(started_at, dg_now()), $3, $4, $5 FROM jobs WHERE id = $1
+             SELECT id, $2, attempt, worker, coalesce(claimed_at, dg_now()), $3, $4, $5 FROM jobs WHERE id = $1
              ON CONFLICT (job_id, lease_id) DO NOTHING",
             job.id.0,
             lease_id,
@@ -166,7 +166,8 @@ pub(super) async fn write(conn: &mut PgConnection, job: &Job, stage: Option<Stag
     }
     // The lease's id stays on the row: by it a resent finish knows itself.
     sqlx::query!(
-        "UPDATE jobs SET state = $2, finished_at = dg_now(), error = $3, dead = $4, stage = NULL, progress = NULL WHERE id = $1",
+        "UPDATE jobs SET state = $2, in_flight = NULL, finished_at = dg_now(), error = $3, dead = $4, stage = NULL, progress = NULL
+         WHERE id = $1",
         job.id.0,
         state.as_str(),
         error,
@@ -210,9 +211,18 @@ async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) ->
 }
 
 fn event_data(job: &Job, state: JobState, outcome: &Outcome) -> Value {
-    let mut data = json!({ "job_id": job.id, "kind": job.kind, "state": state, "connection_id": job.connection_id });
-    match job.kind {
-        JobKind::AnswerQuestion => data["question_id"] = json!(job.subject_id),
+    data(job.id, job.kind, job.subject_id, job.connection_id, state, outcome)
+}
+
+/// What the terminal event of a claimed job says.
+pub(super) fn event_data_of(job: &Claimed, state: JobState, outcome: &Outcome) -> Value {
+    data(job.lease.job_id, job.kind, job.subject_id, job.connection_id.map(|id| id.0), state, outcome)
+}
+
+fn data(job_id: JobId, kind: JobKind, subject_id: Option<Uuid>, connection_id: Option<Uuid>, state: JobState, outcome: &Outcome) -> Value {
+    let mut data = json!({ "job_id": job_id, "kind": kind, "state": state, "connection_id": connection_id });
+    match kind {
+        JobKind::AnswerQuestion => data["question_id"] = json!(subject_id),
         JobKind::ProbeConnection | JobKind::SyncSchema => {}
     }
     match outcome {

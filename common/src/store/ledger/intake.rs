@@ -1,14 +1,16 @@
 //! A job comes into being: nothing is accepted that can be lost (invariant 2).
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::Ring;
+use super::{Flow, Ring, admit};
 use crate::{
     ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
     jobs::JobKind,
-    model::questions::QueryType,
+    model::{jobs::Lane, questions::QueryType},
     store::{
         Result,
         audit::Origin,
@@ -35,6 +37,8 @@ pub struct NewJob {
     pub replay_of: Option<JobId>,
     /// Seconds until it is given up.
     pub deadline_seconds: f64,
+    /// Seconds from its first attempt on until it is given up; none: only the deadline counts.
+    pub run_seconds: Option<f32>,
     /// Attempts that it may cost.
     pub max_attempts: i16,
     /// What it needs.
@@ -44,21 +48,23 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// The bell to ring after the commit.
+    /// Whose turn it waits for.
     #[must_use]
-    pub fn ring(&self) -> Ring {
-        Ring { job_id: self.id, kind: self.kind, lane: self.kind.lane(), traceparent: self.traceparent.clone() }
+    pub fn flow(&self) -> Flow {
+        Flow { lane: self.kind.lane(), user_id: self.user_id }
     }
 }
 
-/// Adds a job, in the transaction of the change that causes it. It counts as rung: the caller rings after the commit.
+/// Adds a job, in the transaction of the change that causes it. It waits for its turn: after the commit the caller asks the
+/// dispatcher to let its owner's next jobs in.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn insert(conn: &mut PgConnection, job: &NewJob) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO jobs (id, kind, lane, state, user_id, connection_id, batch_id, subject_id, replay_of, deadline, max_attempts, rung_at)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, dg_now() + $9 * interval '1 second', $10, dg_now())",
+        "INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, connection_id, batch_id, subject_id, replay_of, deadline, run_seconds,
+                           max_attempts, payload, traceparent)
+         VALUES ($1, $2, $3, 'waiting', false, $4, $5, $6, $7, $8, dg_now() + $9 * interval '1 second', $10, $11, $12, $13)",
         job.id.0,
         job.kind.as_str(),
         job.kind.lane().as_str(),
@@ -68,13 +74,13 @@ pub async fn insert(conn: &mut PgConnection, job: &NewJob) -> Result<()> {
         job.subject_id,
         job.replay_of.map(|id| id.0),
         job.deadline_seconds,
-        job.max_attempts
+        job.run_seconds,
+        job.max_attempts,
+        job.payload,
+        job.traceparent
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    sqlx::query!("INSERT INTO job_payloads (job_id, payload, traceparent) VALUES ($1, $2, $3)", job.id.0, job.payload, job.traceparent)
-        .execute(conn)
-        .await?;
     Ok(())
 }
 
@@ -97,6 +103,8 @@ pub struct NewQuestion {
     pub follows: Option<QuestionId>,
     /// Seconds until it is given up.
     pub deadline_seconds: f64,
+    /// Seconds from its first attempt on until it is given up; none: only the deadline counts.
+    pub run_seconds: Option<f32>,
     /// Attempts that it may cost.
     pub max_attempts: i16,
     /// The job's payload.
@@ -122,36 +130,62 @@ impl NewQuestion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
     /// It is in the ledger.
-    New,
+    New {
+        /// It was let in at once: ring. Else it waits for its turn.
+        rung: bool,
+    },
     /// The same request was made before: this question.
     Earlier(QuestionId),
     /// The key was used for another request.
     KeyReused,
 }
 
-/// Puts a slice of submissions into the ledger in one statement, and so in one commit: question, job, payload,
-/// idempotency key and audit line of each, or nothing of any.
+/// What came of a slice of submissions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// One for each submission, in their order.
+    pub outcomes: Vec<Submitted>,
+    /// Owners some of whose questions wait although there is room, since somebody else was at their window or earlier ones wait:
+    /// let their next jobs in.
+    pub let_in: Vec<UserId>,
+}
+
+/// Puts a slice of submissions into the ledger in one statement, and so in one commit: question, job, idempotency key and audit
+/// line of each, or nothing of any. Of each owner's questions as many are let in at once as his window (jobs rung or running) has
+/// room for; the others wait.
 ///
 /// Safe to send again with the same ids when the outcome of a first try is unknown.
 ///
 /// # Errors
 /// If the database fails, or one of the slice can't be stored: then none is, and the caller sends them one by one.
-pub async fn submit(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Submitted>> {
-    let stored = insert_slice(pool, slice).await?;
-    let mut outcomes = Vec::with_capacity(slice.len());
+pub async fn submit(pool: &PgPool, slice: &[NewQuestion], window: u32) -> Result<Taken> {
+    let stored = insert_slice(pool, slice, i64::from(window)).await?;
+    let mut taken = Taken::default();
     for question in slice {
-        let outcome = match &question.idempotency {
-            _ if stored.contains(&question.id.0) => Submitted::New,
-            None => Submitted::New,
-            Some(key) => match crate::store::idempotency::find(pool, question.user_id, key).await? {
-                Some(Earlier::Same(id)) if id == question.id.0 => Submitted::New,
+        let outcome = match (stored.get(&question.id.0), &question.idempotency) {
+            (Some(entry), _) => {
+                if entry.let_in && !taken.let_in.contains(&question.user_id) {
+                    taken.let_in.push(question.user_id);
+                }
+                Submitted::New { rung: entry.rung }
+            }
+            (None, None) => Submitted::New { rung: false },
+            (None, Some(key)) => match crate::store::idempotency::find(pool, question.user_id, key).await? {
+                // Stored by an earlier send whose answer was lost: whether it was rung is not known, and a second ring changes nothing.
+                Some(Earlier::Same(id)) if id == question.id.0 => Submitted::New { rung: true },
                 Some(Earlier::Same(id)) => Submitted::Earlier(QuestionId(id)),
                 Some(Earlier::Different) | None => Submitted::KeyReused,
             },
         };
-        outcomes.push(outcome);
+        taken.outcomes.push(outcome);
     }
-    Ok(outcomes)
+    Ok(taken)
+}
+
+/// What was stored of a question.
+struct Entry {
+    rung: bool,
+    let_in: bool,
 }
 
 // Parallel arrays, as UNNEST wants them.
@@ -165,6 +199,7 @@ struct Columns {
     types: Vec<String>,
     follows: Vec<Option<Uuid>>,
     deadlines: Vec<f64>,
+    run_seconds: Vec<Option<f32>>,
     attempts: Vec<i16>,
     payloads: Vec<Value>,
     traces: Vec<Option<String>>,
@@ -185,6 +220,7 @@ impl Columns {
         self.types.push(q.query_type.as_str().to_owned());
         self.follows.push(q.follows.map(|id| id.0));
         self.deadlines.push(q.deadline_seconds);
+        self.run_seconds.push(q.run_seconds);
         self.attempts.push(q.max_attempts);
         self.payloads.push(q.payload.clone());
         self.traces.push(q.traceparent.clone());
@@ -196,15 +232,19 @@ impl Columns {
     }
 }
 
-async fn insert_slice(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Uuid>> {
+async fn insert_slice(pool: &PgPool, slice: &[NewQuestion], window: i64) -> Result<HashMap<Uuid, Entry>> {
     let mut c = Columns::default();
     slice.iter().for_each(|question| c.push(question));
-    let stored = sqlx::query_scalar!(
+    // The lock of a window is the one that the dispatcher takes to let jobs in: who does not get it lets nothing in, so that two do
+    // not fill the same room.
+    let rows = sqlx::query!(
         r#"WITH input AS (
                SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::float8[],
-                                    $9::int2[], $10::jsonb[], $11::text[], $12::text[], $13::bytea[], $14::uuid[], $15::inet[], $16::text[])
-               AS t(id, job_id, user_id, connection_id, question, query_type, follows, deadline, max_attempts, payload, traceparent,
-                    key, request_hash, request_id, ip_address, user_agent)
+                                    $9::real[], $10::int2[], $11::jsonb[], $12::text[], $13::text[], $14::bytea[], $15::uuid[],
+                                    $16::inet[], $17::text[])
+               WITH ORDINALITY
+               AS t(id, job_id, user_id, connection_id, question, query_type, follows, deadline, run_seconds, max_attempts, payload,
+                    traceparent, key, request_hash, request_id, ip_address, user_agent, n)
            ), keys AS (
                INSERT INTO idempotency_keys AS k (user_id, key, request_hash, resource_id, expires_at)
                SELECT DISTINCT ON (user_id, key) user_id, key, request_hash, id, dg_now() + interval '24 hours' FROM input
@@ -215,28 +255,35 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Uuid>>
                RETURNING resource_id
            ), fresh AS (
                SELECT * FROM input WHERE key IS NULL OR id IN (SELECT resource_id FROM keys)
+           ), windows AS MATERIALIZED (
+               SELECT u.user_id, w.room, w.others_wait,
+                   EXISTS (SELECT FROM queue_pauses WHERE name IN ('interactive', 'answer_question')) AS paused
+               FROM (SELECT DISTINCT user_id FROM fresh) u
+               LEFT JOIN LATERAL window_room($19, 'interactive', u.user_id, $18) w ON true
+           ), turns AS (
+               SELECT f.*, NOT paused AND coalesce(NOT others_wait AND row_number() OVER (PARTITION BY f.user_id ORDER BY n) <= room, false) AS rung,
+                   NOT paused AND coalesce(room > 0, true) AS let_in
+               FROM fresh f JOIN windows w ON w.user_id = f.user_id
            ), asked AS (
                INSERT INTO query_history (id, user_id, connection_id, question, query_type, job_id, follows)
                SELECT id, user_id, connection_id, question, query_type, job_id, follows FROM fresh
                ON CONFLICT (id) DO NOTHING
                RETURNING id
            ), queued AS (
-               INSERT INTO jobs (id, kind, lane, state, user_id, connection_id, subject_id, deadline, max_attempts, rung_at)
-               SELECT job_id, 'answer_question', 'interactive', 'queued', user_id, connection_id, id,
-                      dg_now() + deadline * interval '1 second', max_attempts, dg_now()
-               FROM fresh
+               INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, connection_id, subject_id, deadline, run_seconds, max_attempts,
+                                 rung_at, payload, traceparent)
+               SELECT job_id, 'answer_question', 'interactive', CASE WHEN rung THEN 'queued' ELSE 'waiting' END, rung, user_id,
+                      connection_id, id, dg_now() + deadline * interval '1 second', run_seconds, max_attempts,
+                      CASE WHEN rung THEN dg_now() END, payload, traceparent
+               FROM turns
                ON CONFLICT (id) DO NOTHING
-           ), payloads AS (
-               INSERT INTO job_payloads (job_id, payload, traceparent)
-               SELECT job_id, payload, traceparent FROM fresh
-               ON CONFLICT (job_id) DO NOTHING
            ), audited AS (
                INSERT INTO audit_logs (user_id, action, resource_type, resource_id, ip_address, user_agent, request_id, details, result)
                SELECT user_id, 'question.asked', 'question', fresh.id::text, ip_address, user_agent, request_id,
                       jsonb_build_object('connection_id', connection_id, 'job_id', job_id), 'success'
                FROM fresh JOIN asked ON asked.id = fresh.id
            )
-           SELECT id AS "id!" FROM fresh"#,
+           SELECT id AS "id!", rung AS "rung!", NOT rung AND let_in AS "let_in!" FROM turns"#,
         &c.ids,
         &c.jobs,
         &c.users,
@@ -245,6 +292,7 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Uuid>>
         &c.types,
         &c.follows as &[Option<Uuid>],
         &c.deadlines,
+        &c.run_seconds as &[Option<f32>],
         &c.attempts,
         &c.payloads,
         &c.traces as &[Option<String>],
@@ -252,9 +300,11 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion]) -> Result<Vec<Uuid>>
         &c.hashes as &[Option<Vec<u8>>],
         &c.requests as &[Option<Uuid>],
         &c.networks as &[Option<ipnetwork::IpNetwork>],
-        &c.agents as &[Option<String>]
+        &c.agents as &[Option<String>],
+        window,
+        admit::lock_class(Lane::Interactive)
     )
     .fetch_all(pool)
     .await?;
-    Ok(stored)
+    Ok(rows.into_iter().map(|row| (row.id, Entry { rung: row.rung, let_in: row.let_in })).collect())
 }

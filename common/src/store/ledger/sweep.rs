@@ -16,20 +16,19 @@ use crate::{
     store::{Result, StoreError},
 };
 
-/// Jobs of a lane whose time has come and that were not rung, or whose bell went unheard for so many seconds. They count as rung
-/// now: the caller rings.
+/// Jobs of a lane whose bell was rung and went unheard for so many seconds. They count as rung now: the caller rings.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn ring_again(pool: &PgPool, lane: Lane, stale_seconds: f64, limit: i64) -> Result<Vec<Ring>> {
     let rows = sqlx::query!(
-        "UPDATE jobs SET state = 'queued', rung_at = dg_now()
-         FROM (SELECT id FROM jobs WHERE lane = $1 AND finished_at IS NULL AND state IN ('waiting', 'queued') AND run_at <= dg_now()
+        "UPDATE jobs SET rung_at = dg_now()
+         FROM (SELECT id FROM jobs WHERE in_flight AND lane = $1 AND state = 'queued' AND run_at <= dg_now()
                    AND (rung_at IS NULL OR rung_at < dg_now() - $2 * interval '1 second') AND kind = ANY($4)
+                   AND NOT EXISTS (SELECT FROM queue_pauses p WHERE p.name = jobs.lane OR p.name = jobs.kind)
                ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) due
-         LEFT JOIN job_payloads p ON p.job_id = due.id
          WHERE jobs.id = due.id
-         RETURNING jobs.id, kind, p.traceparent",
+         RETURNING jobs.id, kind, traceparent",
         lane.as_str(),
         stale_seconds,
         limit,
@@ -65,11 +64,12 @@ pub struct Rescued {
 /// If the database fails.
 pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Rescued> {
     let mut tx = pool.begin().await?;
+    impatient(&mut tx).await?;
     let rows = sqlx::query!(
         r#"SELECT id, kind, lane, user_id, subject_id, connection_id, lease_id, attempt, max_attempts, crashes, stage, worker,
-                  cancel_requested_at IS NOT NULL AS "cancel_requested!", p.traceparent
-           FROM jobs LEFT JOIN job_payloads p ON p.job_id = id
-           WHERE state = 'running' AND lease_until < dg_now() AND kind = ANY($3)
+                  cancel_requested_at IS NOT NULL AS "cancel_requested!", traceparent
+           FROM jobs
+           WHERE in_flight AND state = 'running' AND lease_until < dg_now() AND kind = ANY($3)
              AND pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'
            ORDER BY id LIMIT $2 FOR UPDATE OF jobs SKIP LOCKED"#,
         lease_seconds,
@@ -104,18 +104,19 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
             }
             continue;
         }
-        // 0, 2, 4, 8 … seconds, at most a minute.
-        let wait = if row.crashes == 0 { 0.0 } else { f64::from(1_u32 << row.crashes.clamp(0, 6)).min(60.0) };
+        // 0, 2, 4, 8 … seconds, at most a minute, and up to as much again: those who went down together do not come back together.
+        let wait =
+            if row.crashes == 0 { 0.0 } else { f64::from(1_u32 << row.crashes.clamp(0, 6)).min(60.0) * (1.0 + rand::random::<f64>()) };
         sqlx::query!(
             "INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage)
-             SELECT id, lease_id, attempt, worker, coalesce(started_at, dg_now()), 'crashed', stage FROM jobs WHERE id = $1",
+             SELECT id, lease_id, attempt, worker, coalesce(claimed_at, dg_now()), 'crashed', stage FROM jobs WHERE id = $1",
             row.id
         )
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "UPDATE jobs SET state = CASE WHEN $2 = 0.0::float8 THEN 'queued' ELSE 'waiting' END, lease_id = NULL, lease_until = NULL, worker = NULL,
-                 stage = NULL, crashes = crashes + 1, run_at = dg_now() + $2::float8 * interval '1 second',
+            "UPDATE jobs SET state = CASE WHEN $2 = 0.0::float8 THEN 'queued' ELSE 'waiting' END, in_flight = ($2 = 0.0::float8),
+                 lease_id = NULL, lease_until = NULL, worker = NULL, stage = NULL, crashes = crashes + 1, run_at = dg_now() + $2::float8 * interval '1 second',
                  rung_at = CASE WHEN $2 = 0.0::float8 THEN dg_now() END
              WHERE id = $1",
             row.id,
@@ -139,10 +140,15 @@ pub async fn rescue(pool: &PgPool, lease_seconds: f64, limit: i64) -> Result<Res
 /// If the database fails.
 pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
     let mut tx = pool.begin().await?;
+    impatient(&mut tx).await?;
     let rows = sqlx::query!(
-        "SELECT id, kind, user_id, subject_id, connection_id, error FROM jobs
-         WHERE finished_at IS NULL AND state IN ('waiting', 'queued') AND deadline < dg_now() AND kind = ANY($2)
-         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+        r#"SELECT j.id, j.kind, j.user_id, j.subject_id, j.connection_id, j.error FROM jobs j
+           WHERE j.id IN (
+                   (SELECT id FROM jobs WHERE NOT in_flight AND deadline < dg_now() AND kind = ANY($2) ORDER BY deadline LIMIT $1)
+                   UNION ALL
+                   (SELECT id FROM jobs WHERE in_flight AND state = 'queued' AND deadline < dg_now() AND kind = ANY($2) LIMIT $1))
+             AND j.state IN ('waiting', 'queued') AND j.deadline < dg_now()
+           ORDER BY j.id LIMIT $1 FOR UPDATE SKIP LOCKED"#,
         limit,
         &JobKind::known()
     )
@@ -164,6 +170,12 @@ pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
     }
     tx.commit().await?;
     Ok(ended)
+}
+
+/// A row that somebody has locked must not hold up all the others.
+async fn impatient(tx: &mut Transaction<'_, Postgres>) -> Result<()> {
+    sqlx::query!("SELECT set_config('lock_timeout', '500ms', true)").fetch_one(&mut **tx).await?;
+    Ok(())
 }
 
 /// Ends one of many jobs within a savepoint: one that can't be ended is said, and does not keep the others.
@@ -198,7 +210,7 @@ pub fn deadline_passed() -> Failure {
 pub async fn backlog(pool: &PgPool, lane: Lane) -> Result<(i64, f64)> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "waiting!", coalesce(extract(epoch FROM dg_now() - min(run_at)), 0)::float8 AS "oldest!"
-           FROM jobs WHERE lane = $1 AND finished_at IS NULL AND state IN ('waiting', 'queued')"#,
+           FROM jobs WHERE lane = $1 AND (NOT in_flight OR (in_flight AND state = 'queued'))"#,
         lane.as_str()
     )
     .fetch_one(pool)

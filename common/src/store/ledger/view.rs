@@ -1,20 +1,19 @@
-//! Reading jobs, every kind in one shape; cancelling and replaying them.
+//! Reading jobs, every kind in one shape.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{
-    NewJob,
-    finish::{Ended, Job, Outcome, write},
-    intake,
+pub use super::{
+    cancel::{Cancelled, cancel},
+    dead::{Replayed, replay},
 };
 use crate::{
-    ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
+    ids::{JobId, UserId},
     jobs::JobKind,
     model::jobs::JobState,
-    store::{Result, StoreError, questions},
+    store::Result,
 };
 
 /// A job as shown.
@@ -58,7 +57,7 @@ pub struct JobView {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Jobs before it in its lane, while it waits; at most 1,000 are counted. Not in lists.
+    /// Jobs of its owner (or batch) before it in its lane, while it waits; at most 1,000 are counted; 0 once it is rung. Not in lists.
     pub queue_position: Option<i64>,
     /// How long the first of them has waited, in milliseconds. Not in lists.
     pub queue_head_ms: Option<i64>,
@@ -73,13 +72,15 @@ pub async fn find(pool: &PgPool, owner: Option<UserId>, id: JobId) -> Result<Opt
         JobView,
         "SELECT j.id, j.kind, j.lane, j.state, j.stage, j.progress, j.user_id, j.connection_id, j.subject_id, j.attempt, j.max_attempts,
                 j.dead, j.error, j.replay_of, j.run_at, j.deadline, j.created_at, j.started_at, j.finished_at,
-                CASE WHEN j.state IN ('waiting', 'queued') THEN
-                    (SELECT count(*) FROM (SELECT FROM jobs w WHERE w.finished_at IS NULL AND w.lane = j.lane
-                         AND w.run_at < j.run_at AND w.state IN ('waiting', 'queued') LIMIT 1000) ahead)
+                CASE j.state WHEN 'queued' THEN 0::int8 WHEN 'waiting' THEN
+                    (SELECT count(*) FROM (SELECT FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane AND w.user_id = j.user_id
+                         AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)
+                         AND (w.run_at, w.id) < (j.run_at, j.id) LIMIT 1000) ahead)
                 END AS queue_position,
-                CASE WHEN j.state IN ('waiting', 'queued') THEN
-                    (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE w.finished_at IS NULL
-                         AND w.lane = j.lane AND w.run_at <= j.run_at AND w.state IN ('waiting', 'queued') ORDER BY w.run_at LIMIT 1)
+                CASE j.state WHEN 'queued' THEN (extract(epoch FROM dg_now() - j.run_at) * 1000)::int8 WHEN 'waiting' THEN
+                    (SELECT (extract(epoch FROM dg_now() - w.run_at) * 1000)::int8 FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane
+                         AND w.user_id = j.user_id AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)
+                     ORDER BY w.run_at, w.id LIMIT 1)
                 END AS queue_head_ms
          FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2)",
         id.0,
@@ -139,7 +140,7 @@ pub struct AttemptView {
     pub attempt: i16,
     /// Who made it.
     pub worker: Option<String>,
-    /// When the job's first attempt began.
+    /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
@@ -164,106 +165,4 @@ pub async fn attempts(pool: &PgPool, id: JobId) -> Result<Vec<AttemptView>> {
     .fetch_all(pool)
     .await?;
     Ok(rows)
-}
-
-/// What came of asking a job to stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cancelled {
-    /// It had not begun: it is over.
-    AtOnce(Ended),
-    /// It is running: its worker will stop it.
-    Asked,
-    /// It was over before.
-    TooLate,
-    /// There is no such job, or it is not this user's.
-    Unknown,
-}
-
-/// Asks a job to stop.
-///
-/// # Errors
-/// If the database fails.
-pub async fn cancel(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -> Result<Cancelled> {
-    let row = sqlx::query!(
-        "SELECT kind, state, user_id, subject_id, connection_id FROM jobs WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
-        id.0,
-        owner.map(|id| id.0)
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(row) = row else { return Ok(Cancelled::Unknown) };
-    let state: JobState = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
-    match state {
-        JobState::Waiting | JobState::Queued => {
-            let job = Job {
-                id,
-                lease_id: None,
-                kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
-                user_id: UserId(row.user_id),
-                subject_id: row.subject_id,
-                connection_id: row.connection_id,
-            };
-            Ok(Cancelled::AtOnce(write(conn, &job, None, &Outcome::Cancelled).await?))
-        }
-        JobState::Running => {
-            sqlx::query!("UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, dg_now()) WHERE id = $1", id.0)
-                .execute(conn)
-                .await?;
-            Ok(Cancelled::Asked)
-        }
-        JobState::Succeeded | JobState::Failed | JobState::Cancelled => Ok(Cancelled::TooLate),
-    }
-}
-
-/// What came of asking for a dead job once more.
-#[derive(Clone, Debug)]
-pub enum Replayed {
-    /// A new job repeats it: ring.
-    New(Box<NewJob>),
-    /// It is not dead.
-    NotDead(JobState),
-    /// There is no such job, or it is not this user's.
-    Unknown,
-}
-
-/// Makes a new job that repeats a dead one, with as much time as that had; a question then waits for the new one.
-///
-/// # Errors
-/// If the database fails.
-pub async fn replay(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -> Result<Replayed> {
-    let row = sqlx::query!(
-        r#"SELECT kind, state, user_id, connection_id, batch_id, subject_id, max_attempts, dead, p.payload, p.traceparent,
-                  extract(epoch FROM deadline - created_at)::float8 AS "seconds!"
-           FROM jobs JOIN job_payloads p ON p.job_id = id
-           WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE OF jobs"#,
-        id.0,
-        owner.map(|id| id.0)
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(row) = row else { return Ok(Replayed::Unknown) };
-    if !row.dead {
-        let state = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
-        return Ok(Replayed::NotDead(state));
-    }
-    let job = NewJob {
-        id: JobId::new(),
-        kind: row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?,
-        user_id: UserId(row.user_id),
-        connection_id: row.connection_id.map(ConnectionId),
-        batch_id: row.batch_id.map(BatchId),
-        subject_id: row.subject_id,
-        replay_of: Some(id),
-        deadline_seconds: row.seconds,
-        max_attempts: row.max_attempts,
-        payload: row.payload,
-        traceparent: row.traceparent,
-    };
-    intake::insert(conn, &job).await?;
-    // It has had its replay; a second one would run the same work beside it.
-    sqlx::query!("UPDATE jobs SET dead = false WHERE id = $1", id.0).execute(&mut *conn).await?;
-    if let (JobKind::AnswerQuestion, Some(question)) = (job.kind, job.subject_id) {
-        questions::wait_for(conn, QuestionId(question), job.id).await?;
-    }
-    Ok(Replayed::New(Box::new(job)))
 }

@@ -1,4 +1,4 @@
-//! The user that a server runs as: PostgreSQL refuses root.
+//! The user that a server runs as: PostgreSQL refuses root, and RabbitMQ is not to be root.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,11 +69,17 @@ impl ServerUser {
 /// for the same folder, so that kept data is found again.
 #[must_use]
 pub fn stand_in(wanted: &Path) -> PathBuf {
+    PathBuf::from(format!("/var/tmp/datagenie-{}-{}", rustix::process::geteuid().as_raw(), folder_hash(wanted)))
+}
+
+/// 16 hexadecimal digits that are always the same for the same path (FNV-1a), for names derived from a folder.
+#[must_use]
+pub fn folder_hash(folder: &Path) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in wanted.as_os_str().as_encoded_bytes() {
+    for byte in folder.as_os_str().as_encoded_bytes() {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    PathBuf::from(format!("/var/tmp/datagenie-{}-{hash:016x}", rustix::process::geteuid().as_raw()))
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]

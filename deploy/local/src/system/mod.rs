@@ -20,6 +20,7 @@ use crate::notes::note;
 use crate::process::Process;
 use crate::run_file::{Pids, RunFile};
 use crate::servers::postgres::Postgres;
+use crate::servers::rabbitmq::Rabbitmq;
 use options::SystemOptions;
 use programs::Programs;
 use servers::Servers;
@@ -115,6 +116,7 @@ impl Drop for System {
         self.watch.abort();
         self.running.programs.kill_now();
         if let Ok(mut servers) = self.running.servers.try_lock() {
+            servers.rabbitmq = None;
             servers.redis = None;
             servers.postgres = None;
         }
@@ -152,5 +154,6 @@ async fn watch(running: Arc<Running>, changed: Arc<Notify>) {
 fn pids(programs: &Programs, servers: &Servers) -> Pids {
     let postgres = servers.postgres.as_ref().filter(|_| servers.urls.database_is_private).map(Postgres::pid);
     let redis = servers.redis.as_ref().map(crate::servers::redis::Redis::pid);
-    Pids { postgres, redis, ..programs.pids() }
+    let rabbitmq = servers.rabbitmq.as_ref().map(Rabbitmq::pid);
+    Pids { postgres, redis, rabbitmq, ..programs.pids() }
 }

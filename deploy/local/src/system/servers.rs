@@ -9,17 +9,20 @@ use crate::error::{LocalError, chain, on_database};
 use crate::notes::note;
 use crate::secrets::Secrets;
 use crate::servers::postgres::{Postgres, PostgresOptions, create_database};
+use crate::servers::rabbitmq::{Rabbitmq, RabbitmqOptions};
 use crate::servers::redis::{Redis, RedisOptions};
 
 /// The system database, and the role that owns it.
 const DATABASE: &str = "datagenie";
 
-/// Running private servers and the URLs that the programs are given. RabbitMQ will be a third field.
+/// Running private servers and the URLs that the programs are given.
 pub struct Servers {
     /// Holds the system database unless one is configured, and the sample.
     pub postgres: Option<Postgres>,
-    /// Broker and cache unless both are configured.
+    /// Cache and, unless another is, broker; not there when both are had elsewhere.
     pub redis: Option<Redis>,
+    /// Broker where it was asked for.
+    pub rabbitmq: Option<Rabbitmq>,
     /// What the programs are given.
     pub urls: Urls,
 }
@@ -43,17 +46,12 @@ impl Servers {
     /// Starts what is not configured and makes the system database.
     ///
     /// # Errors
-    /// [`LocalError::Refused`] for a broker that cannot be had, else what starting the servers gave.
+    /// What starting the servers gave.
     pub async fn start(options: &SystemOptions, folder: &DataFolder, secrets: &Secrets) -> Result<Self, LocalError> {
         let configured = &options.configured;
-        if configured.broker.is_none() && options.broker == BrokerKind::Rabbitmq {
-            return Err(LocalError::Refused(
-                "a private RabbitMQ cannot be started yet; use --broker redis, or name a running RabbitMQ in DATAGENIE_BROKER__URL"
-                    .to_owned(),
-            ));
-        }
         let needs_postgres = configured.database.is_none() || options.sample;
-        let needs_redis = configured.redis.is_none() || configured.broker.is_none();
+        let private_broker = configured.broker.is_none().then_some(options.broker);
+        let needs_redis = configured.redis.is_none() || private_broker == Some(BrokerKind::Redis);
         let postgres = async {
             if !needs_postgres {
                 return Ok(None);
@@ -82,40 +80,43 @@ impl Servers {
             .await
             .map(Some)
         };
-        let (postgres, redis) = futures::future::try_join(postgres, redis).await?;
-        let urls = urls(options, secrets, postgres.as_ref(), redis.as_ref())?;
+        let rabbitmq = async {
+            if private_broker != Some(BrokerKind::Rabbitmq) {
+                return Ok(None);
+            }
+            Rabbitmq::start(RabbitmqOptions {
+                data_dir: folder.path("rabbitmq"),
+                port: None,
+                password: Some(secrets.rabbitmq_password.clone()),
+                log: Some(folder.log("rabbitmq")),
+            })
+            .await
+            .map(Some)
+        };
+        let (postgres, redis, rabbitmq) = futures::future::try_join3(postgres, redis, rabbitmq).await?;
+        let urls = urls(options, secrets, postgres.as_ref(), redis.as_ref(), rabbitmq.as_ref())?;
         if let (true, Some(postgres)) = (urls.database_is_private, &postgres) {
             create_system_database(postgres, &secrets.database_password).await?;
         }
-        Ok(Self { postgres, redis, urls })
+        Ok(Self { postgres, redis, rabbitmq, urls })
     }
 
-    /// Starts servers again that ended by themselves, on their old ports and data.
+    /// Starts servers again that ended by themselves, on their old ports and data, side by side: none waits for another's start.
     pub async fn revive(&mut self) {
-        if let Some(old) = self.postgres.take_if(Postgres::has_ended) {
-            note("PostgreSQL ended; it is started again");
-            match Postgres::start(old.options()).await {
-                Ok(new) => self.postgres = Some(new),
-                Err(error) => {
-                    note(&chain(&error));
-                    self.postgres = Some(old);
-                }
-            }
-        }
-        if let Some(old) = self.redis.take_if(Redis::has_ended) {
-            note("Redis ended; it is started again");
-            match Redis::start(old.options()).await {
-                Ok(new) => self.redis = Some(new),
-                Err(error) => {
-                    note(&chain(&error));
-                    self.redis = Some(old);
-                }
-            }
-        }
+        let Self { postgres, redis, rabbitmq, urls: _ } = self;
+        futures::future::join3(
+            revive_one(postgres, "PostgreSQL", Postgres::has_ended, Postgres::options, Postgres::start),
+            revive_one(redis, "Redis", Redis::has_ended, Redis::options, Redis::start),
+            revive_rabbitmq(rabbitmq),
+        )
+        .await;
     }
 
     /// Stops what runs, in order.
     pub async fn stop(&mut self) {
+        if let Some(rabbitmq) = self.rabbitmq.take() {
+            rabbitmq.stop().await;
+        }
         if let Some(redis) = self.redis.take() {
             redis.stop().await;
         }
@@ -125,10 +126,43 @@ impl Servers {
     }
 }
 
-fn urls(options: &SystemOptions, secrets: &Secrets, postgres: Option<&Postgres>, redis: Option<&Redis>) -> Result<Urls, LocalError> {
+async fn revive_one<S, O, F>(server: &mut Option<S>, name: &str, ended: fn(&mut S) -> bool, options: fn(&S) -> O, start: fn(O) -> F)
+where
+    F: Future<Output = Result<S, LocalError>>,
+{
+    let Some(old) = server.take_if(ended) else { return };
+    note(&format!("{name} ended; it is started again"));
+    match Box::pin(start(options(&old))).await {
+        Ok(new) => *server = Some(new),
+        Err(error) => {
+            note(&chain(&error));
+            *server = Some(old);
+        }
+    }
+}
+
+/// It may have ended in part only, so it is ended first.
+async fn revive_rabbitmq(server: &mut Option<Rabbitmq>) {
+    let Some(server) = server.as_mut() else { return };
+    if server.has_ended() {
+        note("RabbitMQ ended; it is started again");
+        if let Err(error) = Box::pin(server.restart()).await {
+            note(&chain(&error));
+        }
+    }
+}
+
+fn urls(
+    options: &SystemOptions,
+    secrets: &Secrets,
+    postgres: Option<&Postgres>,
+    redis: Option<&Redis>,
+    rabbitmq: Option<&Rabbitmq>,
+) -> Result<Urls, LocalError> {
     let configured = &options.configured;
     let missing = || LocalError::Refused("a server that is needed was not started".to_owned());
     let private_redis = || redis.map(Redis::url).ok_or_else(missing);
+    let private_broker = || rabbitmq.map(Rabbitmq::url).map_or_else(private_redis, Ok);
     let (database, database_admin) = match (&configured.database, postgres) {
         (Some(url), _) => (url.clone(), url.clone()),
         (None, Some(server)) => (server.url_for(DATABASE, &secrets.database_password, DATABASE), server.url(DATABASE)),
@@ -138,7 +172,7 @@ fn urls(options: &SystemOptions, secrets: &Secrets, postgres: Option<&Postgres>,
         database,
         database_admin,
         redis: configured.redis.clone().map_or_else(private_redis, Ok)?,
-        broker: configured.broker.clone().map_or_else(private_redis, Ok)?,
+        broker: configured.broker.clone().map_or_else(private_broker, Ok)?,
         database_is_private: configured.database.is_none(),
     })
 }

@@ -62,7 +62,7 @@ pub(super) struct Relation {
 /// Reads the catalogue in one transaction.
 pub(super) async fn read(sessions: &Sessions, limits: &SchemaLimits) -> Result<Vec<Relation>, SourceError> {
     let time = Duration::from_secs(limits.max_seconds);
-    let mut session = sessions.begin(time).await?;
+    let mut session = sessions.begin_to_look(time).await?;
     let most = i64::try_from(limits.max_tables).unwrap_or(i64::MAX);
     let found = match timeout(time, relations(session.connection()?, most)).await {
         Ok(found) => found.map_err(|error| errors::beginning(&error)),

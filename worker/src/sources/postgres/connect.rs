@@ -2,106 +2,131 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use datagenie_common::model::connections::{ServerConfig, SslMode};
+use datagenie_common::{
+    ids::UserId,
+    model::connections::{ServerConfig, SslMode},
+};
 use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    ConnectOptions as _, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use tokio::time::{Instant, timeout};
+
+use super::{
+    errors,
+    idle::{Idle, Kept},
+    session::Session,
+};
+use crate::{
+    breaker::Breaker,
+    capacity::Permit,
+    sources::{SourceError, slots::Slots},
 };
 
-use super::{errors, session::Session};
-use crate::sources::SourceError;
-
-/// A connection is closed after this long, whatever its state.
-const RECYCLE: Duration = Duration::from_secs(3_600);
-/// A connection nobody used this long is closed: the customer's server has other clients.
-const IDLE: Duration = Duration::from_secs(600);
-/// Time to wait while all sessions are at work.
-const QUEUE_WAIT: Duration = Duration::from_secs(10);
-/// Time for closing politely.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// A connection that lay idle longer than this is asked whether it still is one.
+const FRESH: Duration = Duration::from_secs(1);
+/// Failures to connect in a row after which the server is left alone, and for how long: a server that hangs in its handshake must not
+/// hold every slot.
+const FAILURES: u32 = 5;
+const REST: Duration = Duration::from_secs(5);
 
 /// The sessions of one source. A slot is taken before a connection is asked for, so that waiting for one another and waiting for the
 /// server are told apart.
 pub(super) struct Sessions {
     options: Arc<PgConnectOptions>,
-    pool: PgPool,
-    slots: Arc<Semaphore>,
+    idle: Arc<Idle>,
+    slots: Slots,
+    breaker: Breaker,
     connect_timeout: Duration,
 }
 
 impl Sessions {
-    pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, max_sessions: u32) -> Result<Self, SourceError> {
-        let options = options(config)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(max_sessions)
-            .acquire_timeout(connect_timeout)
-            .max_lifetime(RECYCLE)
-            .idle_timeout(IDLE)
-            .test_before_acquire(true)
-            .connect_lazy_with(options.clone());
-        let slots = Arc::new(Semaphore::new(max_sessions as usize));
-        Ok(Self { options: Arc::new(options), pool, slots, connect_timeout })
+    pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, slots: Slots) -> Result<Self, SourceError> {
+        let options = Arc::new(options(config)?);
+        let breaker = Breaker::new("source", slots.name().to_owned(), FAILURES, REST);
+        Ok(Self { options, idle: Arc::new(Idle::new()), slots, breaker, connect_timeout })
     }
 
-    /// A session in a read-only transaction, whose statements may take `max_time` each.
-    pub(super) async fn begin(&self, max_time: Duration) -> Result<Session, SourceError> {
-        let slot = self.slot().await?;
-        let connection = self.acquire().await?;
-        let mut session = Session::new(connection, slot, Arc::clone(&self.options));
-        match timeout(self.connect_timeout, session.begin(max_time)).await {
-            Ok(begun) => begun.map(|()| session),
-            Err(_elapsed) => Err(self.no_answer()),
+    /// A session in a read-only transaction for a user's statement, which may take `max_time`.
+    pub(super) async fn begin(&self, max_time: Duration, user: UserId) -> Result<Session, SourceError> {
+        self.breaker.check().map_err(|open| SourceError::Resting { after: open.retry_after })?;
+        let slot = self.slots.take(user).await?;
+        self.open(max_time, slot).await
+    }
+
+    /// The same for a look of our own, whose statements may take `max_time` each.
+    pub(super) async fn begin_to_look(&self, max_time: Duration) -> Result<Session, SourceError> {
+        let slot = self.slots.take_to_look().await?;
+        self.open(max_time, slot).await
+    }
+
+    /// A slot for a look that connects by itself.
+    pub(super) async fn slot_to_look(&self) -> Result<Permit, SourceError> {
+        self.slots.take_to_look().await
+    }
+
+    async fn open(&self, max_time: Duration, slot: Permit) -> Result<Session, SourceError> {
+        let call = self.breaker.enter().map_err(|open| SourceError::Resting { after: open.retry_after })?;
+        let opened = self.open_any(max_time, slot).await;
+        match &opened {
+            Err(SourceError::Unreachable { .. }) => call.failed(),
+            // A server that refuses answers.
+            _ => call.succeeded(),
+        }
+        opened
+    }
+
+    /// On a connection that was kept, or a new one.
+    async fn open_any(&self, max_time: Duration, mut slot: Permit) -> Result<Session, SourceError> {
+        while let Some(kept) = self.idle.take() {
+            match self.open_on(kept, max_time, slot).await? {
+                Ok(session) => return Ok(session),
+                Err(unused) => slot = unused,
+            }
+        }
+        let connection = self.connect().await?;
+        let mut session = Session::new(connection, Instant::now(), slot, Arc::clone(&self.options), Arc::clone(&self.idle));
+        self.in_time(session.begin(max_time)).await??;
+        Ok(session)
+    }
+
+    /// On a connection that was kept. Gives the slot back if it was lost meanwhile, which says nothing about the next one.
+    async fn open_on(&self, mut kept: Kept, max_time: Duration, slot: Permit) -> Result<Result<Session, Permit>, SourceError> {
+        if kept.since.elapsed() > FRESH && self.in_time(kept.connection.ping()).await?.is_err() {
+            return Ok(Err(slot));
+        }
+        let mut session = Session::new(kept.connection, kept.opened, slot, Arc::clone(&self.options), Arc::clone(&self.idle));
+        match self.in_time(session.begin(max_time)).await? {
+            Ok(()) => Ok(Ok(session)),
+            Err(error @ SourceError::Unreachable { .. }) => session.into_slot().map(Err).ok_or(error),
+            Err(error) => Err(error),
         }
     }
 
     /// A connection of its own, for looking at the server: its errors are the server's, at once.
     pub(super) async fn connect(&self) -> Result<PgConnection, SourceError> {
-        match timeout(self.connect_timeout, PgConnection::connect_with(&self.options)).await {
-            Ok(connected) => connected.map_err(|error| errors::connecting(&error)),
-            Err(_elapsed) => Err(self.no_answer()),
-        }
+        let connected = self.in_time(PgConnection::connect_with(&self.options)).await?;
+        connected.map_err(|error| errors::connecting(&error))
+    }
+
+    /// Notes that the server was seen to work.
+    pub(super) fn seen_to_work(&self) {
+        self.breaker.works();
     }
 
     pub(super) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// Closes the idle sessions; those at work close when they are given back.
+    /// Closes the idle sessions; those at work close when they are over.
     pub(super) async fn close(&self) {
-        if timeout(CLOSE_WAIT, self.pool.close()).await.is_err() {
-            tracing::debug!("a source is closed while statements run; their sessions end with them");
-        }
+        self.idle.close().await;
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, SourceError> {
-        match timeout(QUEUE_WAIT, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_closed)) => Err(SourceError::internal("the source is closed")),
-            Err(_elapsed) => Err(SourceError::TooManyConnections),
-        }
-    }
-
-    async fn acquire(&self) -> Result<PoolConnection<Postgres>, SourceError> {
-        match self.pool.acquire().await {
-            Ok(connection) => Ok(connection),
-            // The pool tries again while a server refuses or starts up, and then only says that the time is over: ask the server why.
-            Err(sqlx::Error::PoolTimedOut) => {
-                let connection = self.connect().await?;
-                let _closed = timeout(CLOSE_WAIT, connection.close()).await;
-                self.pool.acquire().await.map_err(|error| errors::connecting(&error))
-            }
-            Err(error) => Err(errors::connecting(&error)),
-        }
-    }
-
-    fn no_answer(&self) -> SourceError {
-        SourceError::unreachable(format!("no answer within {} ms", self.connect_timeout.as_millis()))
+    async fn in_time<F: Future>(&self, step: F) -> Result<F::Output, SourceError> {
+        let no_answer = |_elapsed| SourceError::unreachable(format!("no answer within {} ms", self.connect_timeout.as_millis()));
+        timeout(self.connect_timeout, step).await.map_err(no_answer)
     }
 }
 

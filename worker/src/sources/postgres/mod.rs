@@ -3,6 +3,7 @@
 mod catalogue;
 mod connect;
 mod errors;
+mod idle;
 mod probe;
 mod run;
 mod samples;
@@ -12,11 +13,14 @@ mod types;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use datagenie_common::model::{connections::ServerConfig, policies::Limits, schemas::SourceSchema};
+use datagenie_common::{
+    ids::UserId,
+    model::{connections::ServerConfig, policies::Limits, schemas::SourceSchema},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::connect::Sessions;
-use super::{Probe, RowSink, RunEnd, SchemaLimits, Source, SourceError, Statement};
+use super::{Probe, RowSink, RunEnd, SchemaLimits, Source, SourceError, Statement, slots::Slots};
 
 /// A PostgreSQL database and the sessions kept to it.
 pub(super) struct PostgresSource {
@@ -25,8 +29,8 @@ pub(super) struct PostgresSource {
 
 impl PostgresSource {
     /// Does not connect.
-    pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, max_sessions: u32) -> Result<Self, SourceError> {
-        Ok(Self { sessions: Sessions::new(config, connect_timeout, max_sessions)? })
+    pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, slots: Slots) -> Result<Self, SourceError> {
+        Ok(Self { sessions: Sessions::new(config, connect_timeout, slots)? })
     }
 }
 
@@ -44,12 +48,13 @@ impl Source for PostgresSource {
 
     async fn run(
         &self,
+        user: UserId,
         statement: &Statement,
         limits: &Limits,
         sink: &mut dyn RowSink,
         cancel: &CancellationToken,
     ) -> Result<RunEnd, SourceError> {
-        run::run(&self.sessions, statement, limits, sink, cancel).await
+        run::run(&self.sessions, user, statement, limits, sink, cancel).await
     }
 
     async fn close(&self) {

@@ -32,11 +32,13 @@ const TABLES: &str = "SELECT n.nspname::text || '.' || c.relname::text FROM pg_c
 
 /// Looks by a connection of its own, so that a wrong password or a full server is told at once.
 pub(super) async fn probe(sessions: &Sessions) -> Result<Probe, SourceError> {
+    let _slot = sessions.slot_to_look().await?;
     let mut connection = sessions.connect().await?;
     let time = sessions.connect_timeout();
     match timeout(2 * time, look(&mut connection, time)).await {
         Ok(looked) => {
             let probe = looked.map_err(|error| errors::beginning(&error))?;
+            sessions.seen_to_work();
             // Nothing is left to lose with this connection: a failed farewell changes nothing.
             let _closed = timeout(time, connection.close()).await;
             Ok(probe)

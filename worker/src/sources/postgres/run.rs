@@ -1,14 +1,17 @@
 //! Running one guarded statement: a cursor in a read-only transaction, fetched as text in batches.
 //!
 //! The statement itself goes through the extended protocol, which takes exactly one; only our own `BEGIN`, `FETCH` and `ROLLBACK` use the
-//! simple one. Memory holds one row at a time, as the wire brings it: a single row of hundreds of megabytes is held once before the
-//! byte limit sees it.
+//! simple one. Memory holds one row at a time, as the wire brings it (a first batch at most, up to the byte limit, where a type must be
+//! looked up): a single row of hundreds of megabytes is held once before the byte limit sees it.
 
 use std::time::Duration;
 
-use datagenie_common::model::policies::Limits;
+use datagenie_common::{
+    ids::UserId,
+    model::{policies::Limits, results::Row},
+};
 use futures::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, postgres::PgRow};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +20,7 @@ use super::{
     errors::{self, Ran},
     types::{self, TypedColumn},
 };
-use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink};
+use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::encoded_size};
 
 /// What the user's SQL stands behind. Error positions count from its beginning.
 const DECLARE: &str = "DECLARE dg_cursor NO SCROLL CURSOR FOR ";
@@ -30,17 +33,18 @@ const BATCH_BYTES: u64 = 1024 * 1024;
 
 pub(super) async fn run(
     sessions: &Sessions,
+    user: UserId,
     statement: &Statement,
     limits: &Limits,
     sink: &mut dyn RowSink,
     cancel: &CancellationToken,
 ) -> Result<RunEnd, SourceError> {
     let started = Instant::now();
-    let begun = cancel.run_until_cancelled(sessions.begin(limits.max_time())).await;
+    let begun = cancel.run_until_cancelled(sessions.begin(limits.max_time(), user)).await;
     let mut session = begun.ok_or(SourceError::Cancelled)??;
     let mut metered = MeteredSink::new(sink, limits);
     let connection = session.connection()?;
-    let reading = timeout(limits.max_time() + GRACE, read(connection, statement.sql(), limits.max_seconds, &mut metered));
+    let reading = timeout(limits.max_time() + GRACE, read(connection, statement.sql(), limits, &mut metered));
     let outcome = cancel.run_until_cancelled(reading).await;
     match outcome {
         None => {
@@ -68,41 +72,84 @@ pub(super) async fn run(
     }
 }
 
-async fn read(connection: &mut PgConnection, sql: &str, seconds: u64, metered: &mut MeteredSink<'_>) -> Result<(), SourceError> {
-    let failed = |error: sqlx::Error| errors::running(&error, &Ran { sql, prefix: DECLARE.len(), seconds });
+async fn read(connection: &mut PgConnection, sql: &str, limits: &Limits, metered: &mut MeteredSink<'_>) -> Result<(), SourceError> {
+    let failed = |error: sqlx::Error| errors::running(&error, &Ran { sql, prefix: DECLARE.len(), seconds: limits.max_seconds });
     // Persistent false: an unnamed statement, so nothing is left on the server and poolers are content.
     sqlx::query(AssertSqlSafe(format!("{DECLARE}{sql}"))).persistent(false).execute(&mut *connection).await.map_err(failed)?;
-    let first = connection.fetch_optional(sqlx::raw_sql("FETCH FORWARD 1 FROM dg_cursor")).await.map_err(failed)?;
-    let Some(first) = first else {
-        let columns = columns_of_nothing(connection, sql).await.map_err(failed)?;
-        return metered.start(columns.into_iter().map(|typed| typed.column).collect());
-    };
-    let columns = types::columns_of(&first, connection).await.map_err(failed)?;
-    metered.start(columns.iter().map(|typed| typed.column.clone()).collect())?;
-    let row = types::decode_row(&first, &columns).map_err(failed)?;
-    drop(first);
-    if metered.row(row)? == Flow::Stop {
-        return Ok(());
-    }
     let mut batch = FIRST_BATCH;
+    let mut columns: Option<Vec<TypedColumn>> = None;
     loop {
         let asked = batch.min(metered.wanted());
         let mut fetched = 0;
+        let mut unresolved: Option<Unresolved> = None;
         {
             let fetch = AssertSqlSafe(format!("FETCH FORWARD {asked} FROM dg_cursor"));
             let mut rows = connection.fetch(sqlx::raw_sql(fetch));
             while let Some(row) = rows.try_next().await.map_err(failed)? {
                 fetched += 1;
+                if let Some(unresolved) = &mut unresolved {
+                    unresolved.hold(&row, limits.max_bytes).map_err(failed)?;
+                    continue;
+                }
+                if columns.is_none() {
+                    let (known, all_known) = types::known_columns(&row);
+                    if !all_known {
+                        unresolved = Some(Unresolved::new(row, known).map_err(failed)?);
+                        continue;
+                    }
+                    metered.start(known.iter().map(|typed| typed.column.clone()).collect())?;
+                    columns = Some(known);
+                }
                 // What a stopped batch leaves on the wire is read off by the rollback.
-                if metered.row(types::decode_row(&row, &columns).map_err(failed)?)? == Flow::Stop {
+                let decoded = types::decode_row(&row, columns.as_deref().unwrap_or_default()).map_err(failed)?;
+                if metered.row(decoded)? == Flow::Stop {
                     return Ok(());
                 }
             }
+        }
+        if let Some(unresolved) = unresolved {
+            let resolved = types::columns_of(&unresolved.first, connection).await.map_err(failed)?;
+            metered.start(resolved.iter().map(|typed| typed.column.clone()).collect())?;
+            columns = Some(resolved);
+            for row in unresolved.rows {
+                if metered.row(row)? == Flow::Stop {
+                    return Ok(());
+                }
+            }
+        }
+        if columns.is_none() {
+            let columns = columns_of_nothing(connection, sql).await.map_err(failed)?;
+            return metered.start(columns.into_iter().map(|typed| typed.column).collect());
         }
         if fetched < asked {
             return Ok(());
         }
         batch = next_batch(metered.rows(), metered.bytes());
+    }
+}
+
+/// The rows of a first batch with a type that must be looked up, for which the connection must be between two queries.
+struct Unresolved {
+    first: PgRow,
+    columns: Vec<TypedColumn>,
+    rows: Vec<Row>,
+    bytes: u64,
+}
+
+impl Unresolved {
+    fn new(first: PgRow, columns: Vec<TypedColumn>) -> Result<Self, sqlx::Error> {
+        let row = types::decode_row(&first, &columns)?;
+        Ok(Self { bytes: encoded_size(&row), rows: vec![row], first, columns })
+    }
+
+    /// Holds one more row. Past the limit the rest is dropped: the result ends there.
+    fn hold(&mut self, row: &PgRow, max_bytes: u64) -> Result<(), sqlx::Error> {
+        if self.bytes <= max_bytes {
+            let row = types::decode_row(row, &self.columns)?;
+            self.bytes += encoded_size(&row);
+            self.rows.push(row);
+        }
+        Ok(())
     }
 }
 

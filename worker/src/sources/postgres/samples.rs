@@ -48,7 +48,7 @@ fn keep(relation: &mut Relation, columns: &[String], values: Vec<Vec<String>>) {
 
 async fn sample(sessions: &Sessions, relation: &Relation, columns: &[String], time: Duration) -> Result<Vec<Vec<String>>, SourceError> {
     let sql = statement(&relation.schema, &relation.name, columns);
-    let mut session = sessions.begin(time).await?;
+    let mut session = sessions.begin_to_look(time).await?;
     let Ok(values) = timeout(time + LEAST_TIME, fetch(session.connection()?, sql, columns.len())).await else {
         session.abort().await;
         return Err(SourceError::Timeout { seconds: time.as_secs() });

@@ -7,7 +7,7 @@ use datagenie_common::model::results::{Column, ColumnKind, Row};
 use serde_json::Value;
 use sqlx::{
     Column as _, PgConnection, Row as _, ValueRef as _,
-    postgres::{PgRow, PgTypeInfo, types::Oid},
+    postgres::{PgColumn, PgRow, PgTypeInfo, types::Oid},
 };
 
 use crate::sources::values;
@@ -59,6 +59,19 @@ fn built_in(oid: u32) -> Option<(&'static str, ColumnKind, Decoder)> {
         3802 => ("jsonb", ColumnKind::Other, Decoder::Document),
         _ => return None,
     })
+}
+
+/// The columns of a row as far as they are known without asking, and whether all are. The decoders are right in any case: what is not
+/// built in is shown as its text.
+pub(super) fn known_columns(row: &PgRow) -> (Vec<TypedColumn>, bool) {
+    let mut all_known = true;
+    let mut known = |column: &PgColumn| {
+        let oid = type_oid(column.type_info());
+        all_known &= oid.is_some_and(|oid| built_in(oid.0).is_some());
+        typed(column.name().to_owned(), oid, &HashMap::new())
+    };
+    let columns = row.columns().iter().map(&mut known).collect();
+    (columns, all_known)
 }
 
 /// The columns of a row. Types that are not built in are looked up in the catalogue, so the connection must be between two queries.

@@ -15,26 +15,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use datagenie_common::model::{policies::Limits, schemas::SourceSchema};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task,
-    time::timeout,
+use datagenie_common::{
+    ids::UserId,
+    model::{policies::Limits, schemas::SourceSchema},
 };
+use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use self::open::Watch;
-use super::{Probe, RowSink, RunEnd, SchemaLimits, Source, SourceError, Statement};
+use super::{Probe, RowSink, RunEnd, SchemaLimits, Source, SourceError, Statement, slots::Slots};
 
-/// Time to wait while all threads of this source are at work.
-const QUEUE_WAIT: Duration = Duration::from_secs(10);
 /// Time for a probe.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
 /// A SQLite file, and the folders it must lie in.
 pub(super) struct SqliteSource {
     file: Arc<DatabaseFile>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 /// Where the file is said to be. Checked anew at every opening: a link may point elsewhere by then.
@@ -45,17 +42,9 @@ struct DatabaseFile {
 
 impl SqliteSource {
     /// Does not look at the file.
-    pub(super) fn new(path: &str, roots: &[PathBuf], max_sessions: u32) -> Self {
+    pub(super) fn new(path: &str, roots: &[PathBuf], slots: Slots) -> Self {
         let file = DatabaseFile { path: Path::new(path).to_owned(), roots: roots.to_vec() };
-        Self { file: Arc::new(file), slots: Arc::new(Semaphore::new(max_sessions as usize)) }
-    }
-
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, SourceError> {
-        match timeout(QUEUE_WAIT, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_closed)) => Err(SourceError::internal("the source is closed")),
-            Err(_elapsed) => Err(SourceError::TooManyConnections),
-        }
+        Self { file: Arc::new(file), slots }
     }
 
     /// Runs one of our own readings on a blocking thread. It ends with its time, or when nobody waits for it any more.
@@ -64,7 +53,7 @@ impl SqliteSource {
         T: Send + 'static,
         F: FnOnce(&DatabaseFile, CancellationToken) -> Result<T, SourceError> + Send + 'static,
     {
-        let slot = self.slot().await?;
+        let slot = self.slots.take_to_look().await?;
         let file = Arc::clone(&self.file);
         let stop = CancellationToken::new();
         let _stop_when_dropped = stop.clone().drop_guard();
@@ -109,12 +98,13 @@ impl Source for SqliteSource {
 
     async fn run(
         &self,
+        user: UserId,
         statement: &Statement,
         limits: &Limits,
         sink: &mut dyn RowSink,
         cancel: &CancellationToken,
     ) -> Result<RunEnd, SourceError> {
-        let slot = cancel.run_until_cancelled(self.slot()).await.ok_or(SourceError::Cancelled)??;
+        let slot = cancel.run_until_cancelled(self.slots.take(user)).await.ok_or(SourceError::Cancelled)??;
         run::run(Arc::clone(&self.file), slot, statement, limits, sink, cancel).await
     }
 }

@@ -11,11 +11,7 @@ use datagenie_common::model::{
     results::{Column, Row},
 };
 use rusqlite::types::Type;
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
-    task,
-    time::timeout,
-};
+use tokio::{sync::mpsc, task, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,7 +19,10 @@ use super::{
     open::{self, Watch},
     values::Declared,
 };
-use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::encoded_size};
+use crate::{
+    capacity::Permit,
+    sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::encoded_size},
+};
 
 /// Batches on their way to the reader.
 const CHANNEL: usize = 2;
@@ -49,7 +48,7 @@ struct Reading {
 
 pub(super) async fn run(
     file: Arc<DatabaseFile>,
-    slot: OwnedSemaphorePermit,
+    slot: Permit,
     statement: &Statement,
     limits: &Limits,
     sink: &mut dyn RowSink,

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use datagenie_common::{
-    ids::ConnectionId,
+    ids::{ConnectionId, UserId},
     model::{
         connections::{ConnectionConfig, DbType, FileConfig},
         policies::Limits,
@@ -14,7 +14,10 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::sources::{Flow, RowSink, RunEnd, SchemaLimits, SinkError, Source, SourceError, SourceSettings, Sources, Statement, Truncation};
+use crate::{
+    capacity::Capacity,
+    sources::{Flow, RowSink, RunEnd, SchemaLimits, SinkError, Source, SourceError, SourceSettings, Sources, Statement, Truncation},
+};
 
 const SHOP: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT, email VARCHAR(80), joined_on DATE);
@@ -43,8 +46,8 @@ impl Shop {
     }
 
     async fn source(&self, file: &str) -> Arc<dyn Source> {
-        let sources =
-            Sources::new(SourceSettings { sqlite_roots: vec![self.folder.clone()], connect_timeout: std::time::Duration::from_secs(1) });
+        let settings = SourceSettings { sqlite_roots: vec![self.folder.clone()], connect_timeout: std::time::Duration::from_secs(1) };
+        let sources = Sources::new(settings, Capacity::alone());
         let database = self.folder.join(file).to_string_lossy().into_owned();
         let config = ConnectionConfig::File(FileConfig { database });
         sources.open(ConnectionId::new(), 1, DbType::Sqlite, &config, 2).await.expect("nothing is looked at yet")
@@ -58,7 +61,7 @@ impl Shop {
         let mut rows = Rows { stop_after, ..Rows::default() };
         let statement = Statement { sql: sql.to_owned() };
         let source = self.source("shop.sqlite").await;
-        let end = source.run(&statement, &limits, &mut rows, &CancellationToken::new()).await?;
+        let end = source.run(UserId::new(), &statement, &limits, &mut rows, &CancellationToken::new()).await?;
         Ok((rows, end))
     }
 }
@@ -150,7 +153,7 @@ async fn time_and_cancellation_end_a_statement_without_rows() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let source = shop.source("shop.sqlite").await;
-    let error = source.run(&Statement { sql }, &LIMITS, &mut Rows::default(), &cancel).await.err();
+    let error = source.run(UserId::new(), &Statement { sql }, &LIMITS, &mut Rows::default(), &cancel).await.err();
     assert!(matches!(error, Some(SourceError::Cancelled)), "{error:?}");
 }
 

@@ -1,9 +1,9 @@
-//! The data folder of a private PostgreSQL: where it may lie, how it is made, who uses it.
+//! The data folder of a private PostgreSQL: how it is made, who uses it.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -11,67 +11,19 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::installation::Installation;
 use crate::error::{LocalError, on_file};
-use crate::notes::note;
-use crate::servers::user::{ServerUser, stand_in};
+use crate::servers::place;
+use crate::servers::user::ServerUser;
 use crate::spawn::Launch;
 
 /// `initdb` takes two seconds, on a slow disk with syncs many more.
 const INITDB_LIMIT: Duration = Duration::from_secs(180);
-
-/// The folder that the server will use for `wanted`: itself, or its stand-in below `/var/tmp` when the server's user
-/// cannot get there (a home folder of root, for one).
-///
-/// # Errors
-/// [`LocalError::File`] when the parents cannot be made.
-pub fn place(wanted: &Path, user: Option<&ServerUser>) -> Result<PathBuf, LocalError> {
-    let wanted = std::path::absolute(wanted).map_err(on_file("resolving", wanted))?;
-    let parent = wanted.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent).map_err(on_file("creating", parent))?;
-    match user {
-        Some(user) if !user.can_reach(parent) => {
-            let outside = stand_in(&wanted);
-            own_folder(&outside)?;
-            note(&format!("PostgreSQL's user cannot reach {}; its data lies in {}", wanted.display(), outside.display()));
-            Ok(outside.join("data"))
-        }
-        _ => Ok(wanted),
-    }
-}
-
-/// Makes a folder below a shared one, or takes it when it is ours; somebody else's is not trusted.
-fn own_folder(path: &Path) -> Result<(), LocalError> {
-    match fs::DirBuilder::new().mode(0o755).create(path) {
-        // Said once more, because a umask may have taken the server's user out.
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(on_file("opening up", path)),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(path).map_err(on_file("looking at", path))?;
-            if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
-                Ok(())
-            } else {
-                Err(LocalError::NotOurs { path: path.to_path_buf() })
-            }
-        }
-        Err(error) => Err(on_file("creating", path)(error)),
-    }
-}
 
 /// Removes the stand-in of `wanted`, if there is one of ours.
 ///
 /// # Errors
 /// [`LocalError::DataInUse`] when a server runs there, [`LocalError::File`] when it cannot be removed.
 pub fn remove_stand_in(wanted: &Path) -> Result<(), LocalError> {
-    let wanted = std::path::absolute(wanted).map_err(on_file("resolving", wanted))?;
-    let outside = stand_in(&wanted);
-    match fs::symlink_metadata(&outside) {
-        Ok(found) if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() => {
-            let data = outside.join("data");
-            if let Some(pid) = live_server(&data)? {
-                return Err(LocalError::DataInUse { path: data, pid });
-            }
-            fs::remove_dir_all(&outside).map_err(on_file("removing", &outside))
-        }
-        _ => Ok(()),
-    }
+    place::remove_stand_in(wanted, live_server)
 }
 
 /// Makes the data folder unless it is there. It appears whole or not at all: `initdb` works on a folder beside it.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::child::Child;
 use crate::error::{LocalError, on_database};
 use crate::net::free_port;
+use crate::servers::place::place;
 use crate::servers::user::ServerUser;
 use crate::spawn::log_tail;
 use command::launch;
@@ -62,7 +63,7 @@ impl Postgres {
     pub async fn start(options: PostgresOptions) -> Result<Self, LocalError> {
         let installation = Installation::find()?;
         let user = ServerUser::when_root("postgres", "postgresql")?;
-        let data = cluster::place(&options.data_dir, user.as_ref())?;
+        let data = place("PostgreSQL", &options.data_dir, user.as_ref())?;
         let log = options.log.clone().unwrap_or_else(|| options.data_dir.with_extension("log"));
         cluster::create(&installation, user.as_ref(), &data, options.password.as_deref(), options.durable).await?;
         let deadline = Instant::now() + READY_LIMIT;

@@ -1,0 +1,3 @@
+//! Workers, for admins.
+
+pub mod list;

@@ -1,0 +1,51 @@
+//! A worker that stands still past its leases and goes on: whatever it writes then touches nothing.
+
+use std::time::Duration;
+
+use datagenie_tests::{Addresses, Answer, Asker, Plan, Standing, Victims, until};
+
+use super::{
+    COUNT_ORDERS,
+    rig::{On, Rig, SETTLED},
+};
+
+on_both_brokers!(the_late_writes_of_a_worker_that_stood_still_touch_nothing);
+
+const LOST: &str = "the lease was lost";
+
+async fn the_late_writes_of_a_worker_that_stood_still_touch_nothing(on: On) {
+    const ASKED: usize = 6;
+    let rig = Rig::start(on).await;
+    // The model's answers are there long before the first worker can take them.
+    rig.app.stub.say(Answer::Slow(Duration::from_millis(800), Box::new(Answer::Sql(COUNT_ORDERS))));
+    let (_api, url) = rig.processes.api().await;
+    let _scheduler = rig.processes.scheduler();
+    let addresses = Addresses::new([url]);
+    let reader = rig.reader(&addresses);
+    let first = rig.processes.worker();
+    let asker = Asker::start(Plan { at_once: ASKED, ..rig.plan_of(&addresses, ASKED) });
+    rig.running(2).await;
+    first.stop();
+    let mut held = Victims::default();
+    let count = held.add(&rig.app.pool, first.pid()).await.expect("the ledger is read");
+    assert!(count > 0, "it stands still with questions in hand");
+    let _second = rig.processes.worker();
+    let asked = asker.finish().await;
+    // All of them are answered by the other one while the first one stands still.
+    let standing = Standing::settled(&rig.app.pool, &asked.ids, SETTLED).await.expect("the tables are read");
+    assert_eq!(standing.succeeded, standing.accepted, "{standing:?}");
+    let before = rig.digest().await;
+    first.cont();
+    until(
+        || async {
+            assert!(first.is_running(), "it ended: {}", first.log());
+            (first.log().matches(LOST).count() >= count).then_some(())
+        },
+        "the first worker finds its leases lost",
+    )
+    .await;
+    assert_eq!(rig.digest().await, before, "its late writes changed something");
+    let account = rig.settle(asked, reader).await;
+    let recovery = held.recovery(&rig.app.pool).await.expect("the ledger is read");
+    assert_eq!((account.standing.crashes, recovery.recovered), (recovery.crashed, recovery.first_crashes), "{recovery:?}");
+}
