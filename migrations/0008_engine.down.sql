@@ -1,4 +1,4 @@
-DROP FUNCTION next_jobs(integer[], text[], uuid[], integer[], integer[], bigint, text[], text[]);
+DROP FUNCTION next_jobs(integer[], text[], uuid[], integer[], integer[], uuid[], bigint, text[], text[]);
 DROP FUNCTION window_room(integer, text, uuid, bigint);
 DROP TABLE rate_windows;
 DROP TABLE capacity_leases;

@@ -66,8 +66,8 @@ COMMENT ON FUNCTION window_room(integer, text, uuid, bigint) IS 'What a submissi
 
 -- The next due jobs of these flows, locked, as far as their windows have room, at most so many of each: owners within their window,
 -- batches within theirs, the batches of one owner in turn. Calls for one flow wait for each other, so that none fills the same room.
-CREATE FUNCTION next_jobs(lock_classes integer[], lanes text[], owners uuid[], sizes integer[], most integer[], batch_window bigint,
-    kinds text[], kind_lanes text[]) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE ROWS 20 AS $$
+CREATE FUNCTION next_jobs(lock_classes integer[], lanes text[], owners uuid[], sizes integer[], most integer[], leaving uuid[],
+    batch_window bigint, kinds text[], kind_lanes text[]) RETURNS SETOF uuid LANGUAGE plpgsql VOLATILE ROWS 20 AS $$
 BEGIN
     -- In one order, so that two calls for several flows don't wait for each other in a circle.
     PERFORM pg_advisory_xact_lock(l.class, l.owner) FROM (
@@ -75,7 +75,7 @@ BEGIN
     RETURN QUERY
     WITH room AS MATERIALIZED (
         SELECT w.lane, w.owner, least(w.most, w.size - (SELECT count(*) FROM (SELECT FROM jobs j
-            WHERE j.in_flight AND j.lane = w.lane AND j.user_id = w.owner LIMIT w.size) f)) AS free
+            WHERE j.in_flight AND j.lane = w.lane AND j.user_id = w.owner AND j.id <> ALL (leaving) LIMIT w.size) f)) AS free
         FROM unnest(lanes, owners, sizes, next_jobs.most) AS w(lane, owner, size, most)
         WHERE NOT EXISTS (SELECT FROM queue_pauses p WHERE p.name = w.lane)
           AND EXISTS (SELECT FROM unnest(kind_lanes, kinds) AS k(lane, kind) WHERE k.lane = w.lane
@@ -114,7 +114,7 @@ BEGIN
     WHERE r.free > 0;
 END
 $$;
-COMMENT ON FUNCTION next_jobs(integer[], text[], uuid[], integer[], integer[], bigint, text[], text[]) IS 'Whose turn it is';
+COMMENT ON FUNCTION next_jobs(integer[], text[], uuid[], integer[], integer[], uuid[], bigint, text[], text[]) IS 'Whose turn it is; jobs that are leaving (their ends are being written) take no room any more';
 
 CREATE TABLE queue_pauses (
     name text PRIMARY KEY,

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use datagenie_common::{
     boot,
     crypto::{passwords, sealing},
-    lifecycle::Shutdown,
+    lifecycle::{self, Shutdown},
     settings::{Settings, Sources, render},
     store::{self, migrations, users},
     telemetry,
@@ -58,9 +58,9 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let ran = run(Cli::parse()).await;
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ran = lifecycle::runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
     telemetry::flush();
     match ran {
         Ok(()) => ExitCode::SUCCESS,

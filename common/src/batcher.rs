@@ -1,18 +1,16 @@
 //! Calls that come together go together: while one statement is under way, the next ones gather, and go in one. A lone call waits
-//! for nobody, and under load a batch waits a millisecond for the next calls.
+//! for nobody.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use crate::lifecycle;
 
-/// How long calls gather after a batch of several; the timer's own steps are as long.
-const GATHER: Duration = Duration::from_millis(1);
 /// Calls that may wait for their turn; a caller beyond them waits to enter.
 const WAITING: usize = 4096;
 
@@ -37,12 +35,7 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         for _ in 0..runners {
             let (waiting, run) = (waiting.clone(), run.clone());
             lifecycle::spawn(name, async move {
-                let mut busy = false;
                 loop {
-                    if busy {
-                        // Others came together a moment ago: a little patience makes one statement of several.
-                        sleep(GATHER).await;
-                    }
                     let mut calls: Vec<Call<I, O>> = Vec::new();
                     if waiting.lock().await.recv_many(&mut calls, most).await == 0 {
                         return;
@@ -52,7 +45,6 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
                     if calls.is_empty() {
                         continue;
                     }
-                    busy = calls.len() > 1;
                     let (inputs, answers): (Vec<I>, Vec<_>) = calls.into_iter().unzip();
                     // A database that stands still, or a fault of ours, ends these calls and not the runner.
                     match timeout(patience, AssertUnwindSafe(run(inputs)).catch_unwind()).await {

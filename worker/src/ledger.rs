@@ -62,6 +62,11 @@ pub struct Finish {
     pub more_wait: bool,
 }
 
+struct Wanted {
+    window: Window,
+    leaving: Option<JobId>,
+}
+
 struct Ending {
     job: Arc<Claimed>,
     stage: Option<Stage>,
@@ -76,7 +81,7 @@ pub struct Ledger {
     claims: Batcher<JobId, Result<Option<Claimed>, NotClaimed>>,
     ends: Batcher<Ending, FinishResult>,
     versions: Batcher<(UserId, ConnectionId), VersionResult>,
-    nexts: Batcher<Window, Option<Claimed>>,
+    nexts: Batcher<Wanted, Option<Claimed>>,
     backlogs: Mutex<HashSet<Flow>>,
 }
 
@@ -121,9 +126,9 @@ impl Ledger {
             async move { read_versions(&line, &pairs).await }
         });
         let (line, owner, own) = (Arc::new(store::line(url, "datagenie-worker-claim-next", true)?), relaxed.clone(), claimer.clone());
-        let nexts = Batcher::start("ledger.claim_next", 1, CLAIMS, PATIENCE, move |windows: Vec<Window>| {
+        let nexts = Batcher::start("ledger.claim_next", 1, CLAIMS, PATIENCE, move |wanted: Vec<Wanted>| {
             let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
-            async move { claim_next_all(&line, &pool, &windows, &claimer).await }
+            async move { claim_next_all(&line, &pool, &wanted, &claimer).await }
         });
         Ok(Self { claims, ends, versions, nexts, backlogs: Mutex::default() })
     }
@@ -143,9 +148,9 @@ impl Ledger {
         }
     }
 
-    /// Claims the next waiting job of a flow whose window is of this size, for a slot that one of its jobs has just left.
-    pub async fn claim_next(&self, window: Window) -> Option<Claimed> {
-        let next = self.nexts.call(window).await.flatten();
+    /// Claims the next waiting job of a flow whose window is of this size, for a slot that one of its jobs has just left, or is leaving.
+    pub async fn claim_next(&self, window: Window, leaving: Option<JobId>) -> Option<Claimed> {
+        let next = self.nexts.call(Wanted { window, leaving }).await.flatten();
         if next.is_none() {
             self.note(window.flow, false);
         }
@@ -209,23 +214,20 @@ async fn claim_all(line: &Line, pool: &PgPool, jobs: &[JobId], claimer: &Claimer
     }
 }
 
-async fn claim_next_all(line: &Line, pool: &PgPool, windows: &[Window], claimer: &Claimer) -> Vec<Option<Claimed>> {
+async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], claimer: &Claimer) -> Vec<Option<Claimed>> {
     let mut wanted: Vec<(Window, u32)> = Vec::new();
-    for window in windows {
+    for Wanted { window, .. } in slots {
         match wanted.iter_mut().find(|(known, _)| known.flow == window.flow) {
             Some((_, count)) => *count += 1,
             None => wanted.push((*window, 1)),
         }
     }
-    let leases: Vec<LeaseId> = windows.iter().map(|_| LeaseId::new()).collect();
-    for (window, count) in &mut wanted {
-        // Those that end right now are still in flight, and are on no slot any more.
-        window.size = window.size.saturating_add(*count);
-    }
+    let leases: Vec<LeaseId> = slots.iter().map(|_| LeaseId::new()).collect();
+    let leaving: Vec<JobId> = slots.iter().filter_map(|slot| slot.leaving).collect();
     let claiming = async {
         let mut call = line.call().await?;
         let Claimer { instance, lease_seconds, batch_window } = claimer;
-        let claimed = claim::claim_next(call.connection(), &wanted, *batch_window, &leases, instance, *lease_seconds).await;
+        let claimed = claim::claim_next(call.connection(), &wanted, &leaving, *batch_window, &leases, instance, *lease_seconds).await;
         call.kept(claimed)
     };
     let claimed = timeout(CLAIM_PATIENCE, claiming).await;
@@ -236,16 +238,16 @@ async fn claim_next_all(line: &Line, pool: &PgPool, windows: &[Window], claimer:
                 tracing::warn!(error = &error as &dyn std::error::Error, "the next jobs are not claimed; the sweep lets them in");
             }
             lifecycle::spawn("ledger.disown", disown(pool.clone(), leases, claimer.lease_seconds));
-            return windows.iter().map(|_| None).collect();
+            return slots.iter().map(|_| None).collect();
         }
     };
     // To each who asked the first one of his flow that is left.
-    let take = |window: &Window| {
+    let take = |Wanted { window, .. }: &Wanted| {
         let flow = |job: &Claimed| Flow { lane: job.lane, user_id: job.user_id };
         let at = claimed.iter().position(|job| flow(job) == window.flow)?;
         Some(claimed.remove(at))
     };
-    windows.iter().map(take).collect()
+    slots.iter().map(take).collect()
 }
 
 async fn disown(pool: PgPool, leases: Vec<LeaseId>, lease_seconds: f64) {

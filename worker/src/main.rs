@@ -3,7 +3,12 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use datagenie_common::{boot, lifecycle::Shutdown, settings::render, telemetry};
+use datagenie_common::{
+    boot,
+    lifecycle::{self, Shutdown},
+    settings::render,
+    telemetry,
+};
 
 #[derive(Parser)]
 #[command(name = "datagenie-worker", version, about = "A worker of DataGenie: takes jobs, runs them, commits what came of them", after_long_help = render::help())]
@@ -13,9 +18,9 @@ struct Cli {
     config: Option<PathBuf>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let ran = run(Cli::parse()).await;
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ran = lifecycle::runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
     telemetry::flush();
     match ran {
         Ok(()) => ExitCode::SUCCESS,

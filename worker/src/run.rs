@@ -11,6 +11,7 @@ use std::{
 
 use datagenie_common::{
     broker::Bell,
+    ids::JobId,
     jobs::{JobKind, PAYLOAD_VERSION},
     lifecycle::Shutdown,
     model::{
@@ -148,7 +149,7 @@ async fn work_on(env: Arc<Env>, job: Claimed, claimed_at: Instant, shutdown: &Sh
                 env.dispatch.let_in(flow);
                 return;
             }
-            None => match next_of(&env, flow).await {
+            None => match next_of(&env, flow, None).await {
                 Some(next) => next,
                 None => return,
             },
@@ -170,10 +171,10 @@ impl Turn {
     }
 }
 
-async fn next_of(env: &Env, flow: Flow) -> Option<Turn> {
+async fn next_of(env: &Env, flow: Flow, leaving: Option<JobId>) -> Option<Turn> {
     let claimed_at = Instant::now();
     let window = Window { flow, size: env.dispatch.window(flow.lane).await };
-    env.ledger.claim_next(window).await.map(|job| Turn::new(env, job, claimed_at))
+    env.ledger.claim_next(window, leaving).await.map(|job| Turn::new(env, job, claimed_at))
 }
 
 fn span(job: &Claimed) -> tracing::Span {
@@ -211,7 +212,7 @@ async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync
     // Where a backlog is known, the next one is claimed while this one's end is written.
     let is_over = matches!(ended, Attempt::Done(Ok(_) | Err(JobError::Fail(_))));
     let goes_on = is_over && context.env.ledger.has_backlog(flow) && may_go_on();
-    let next = async { if goes_on { next_of(&context.env, flow).await } else { None } };
+    let next = async { if goes_on { next_of(&context.env, flow, Some(context.job.lease.job_id)).await } else { None } };
     let (outcome, next) = tokio::join!(settle(&context, ended), next);
     metrics::counter!("datagenie_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
     metrics::histogram!("datagenie_job_seconds", "kind" => kind.as_str()).record(began.elapsed().as_secs_f64());

@@ -268,10 +268,15 @@ mod tests {
         let home = data.canonicalize().expect("it is there");
         let mut node = Command::new("cat").arg("-").arg(home).stdin(Stdio::piped()).spawn().expect("a process");
         fs::write(data.join("pid"), node.id().to_string()).expect("writable");
+        // A process is there a moment before its words are.
+        while fs::read(format!("/proc/{}/cmdline", node.id())).expect("it runs").is_empty() {
+            std::thread::yield_now();
+        }
 
         let refused = folder.close();
         assert!(matches!(refused, Err(LocalError::DataInUse { path, pid }) if path == data && pid == node.id()));
-        assert!(path.join("secrets").exists() && of_postgres.exists() && of_rabbitmq.exists());
+        let kept = [path.join("secrets"), of_postgres.clone(), of_rabbitmq.clone()].map(|kept| kept.exists());
+        assert_eq!(kept, [true; 3]);
 
         node.kill().expect("it runs");
         node.wait().expect("it ends");

@@ -99,7 +99,8 @@ async fn make_lanes(rig: &Rig) {
 async fn a_wiped_broker_loses_nothing(on: On) {
     const ASKED: usize = 30;
     let rig = Rig::start(on).await;
-    rig.app.stub.say(Answer::Sql(COUNT_ORDERS));
+    // Long enough for some to wait still when the first ones are answered.
+    rig.app.stub.say(Answer::Slow(Duration::from_millis(200), Box::new(Answer::Sql(COUNT_ORDERS))));
     let (_api, url) = rig.processes.api().await;
     let addresses = Addresses::new([url]);
     let reader = rig.reader(&addresses);
@@ -109,6 +110,12 @@ async fn a_wiped_broker_loses_nothing(on: On) {
     rig.bells.wipe().await.expect("it is wiped");
     let _programs = [rig.processes.worker(), rig.processes.scheduler()];
     // Once more under a listener, with whatever has been rung by then.
+    let ended = "SELECT count(*) FROM jobs WHERE kind = 'answer_question' AND finished_at IS NOT NULL";
+    until(
+        || async { sqlx::query_scalar::<_, i64>(ended).fetch_one(&rig.app.pool).await.is_ok_and(|ended| ended > 0).then_some(()) },
+        "the work goes on",
+    )
+    .await;
     rig.bells.wipe().await.expect("it is wiped");
     let account = rig.settle(asked, reader).await;
     assert_eq!(account.standing.crashes, 0, "{account:?}");

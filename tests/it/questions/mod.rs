@@ -5,6 +5,7 @@ mod caching;
 mod cancelling;
 mod capacity;
 mod charts;
+mod fairness;
 mod live;
 mod models;
 mod permissions;

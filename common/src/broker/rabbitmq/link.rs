@@ -29,6 +29,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// 30 ms later; where a queue of that name is back by then, it subscribes them to that one without a word and then loses what it
 /// sends them (seen with 3.10).
 pub(super) const REDECLARE_PAUSE: Duration = Duration::from_secs(1);
+/// AMQP's code for a queue that is not there.
+const NOT_FOUND: u16 = 404;
 /// AMQP's code for a failure inside the server.
 const INTERNAL_ERROR: u16 = 541;
 /// How often a message may come back before the queue drops it. RabbitMQ 4 would drop it after 20 times if nothing were said, and
@@ -100,6 +102,21 @@ impl Link {
 
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// Messages of a queue that are with no consumer; none if there is no such queue, which is not made by asking: one that is made
+    /// too soon after its deletion loses its consumers ([`REDECLARE_PAUSE`]).
+    pub(super) async fn count(&self, queue: &str) -> Result<u64, lapin::Error> {
+        // On a channel of its own, since asking for a queue that is not there ends the channel.
+        let channel = self.connection.create_channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+        let counted = match channel.queue_declare(queue.into(), options, FieldTable::default()).await {
+            Ok(queue) => u64::from(queue.message_count()),
+            Err(error) if matches!(error.kind(), ErrorKind::ProtocolError(told) if told.get_id() == NOT_FOUND) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        channel.close(200, "counted".into()).await?;
+        Ok(counted)
     }
 
     /// Whether it can be used, as far as is known here.

@@ -38,7 +38,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 const STOOD: Duration = Duration::from_secs(10);
 /// After so long without any message the connection is made anew: a consumer that RabbitMQ has lost looks like an idle one
 /// ([`REDECLARE_PAUSE`]).
-const STALE: Duration = Duration::from_secs(120);
+const STALE: Duration = Duration::from_secs(30);
 /// A queue that can't be consumed from so often in a row, while its server answers, stays broken.
 const BROKEN_AFTER: u32 = 3;
 /// How long deleting a broken queue may take. RabbitMQ waits five seconds for what is left of it.

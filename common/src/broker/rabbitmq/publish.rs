@@ -60,9 +60,7 @@ impl Publisher {
         let calling = async {
             let link = self.link().await?;
             used = Some(link.clone());
-            // Declared as it is, an existing queue is only looked at; asking for one that is not there would end the channel.
-            let queue = declare(link.channel(), &queue(&self.namespace, lane)).await?;
-            Ok::<_, AmqpError>(u64::from(queue.message_count()))
+            Ok::<_, AmqpError>(link.count(&queue(&self.namespace, lane)).await?)
         };
         let called = timeout(RING_TIMEOUT, calling).await;
         // A queue that is slow to be counted is no reason to break the connection under the rings: those judge it for themselves.

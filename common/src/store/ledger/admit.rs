@@ -83,7 +83,7 @@ pub async fn admit(pool: &PgPool, windows: &[Window], batch_window: u32) -> Resu
     let flows = Flows::of(windows);
     let rows = sqlx::query!(
         "UPDATE jobs SET state = 'queued', in_flight = true, rung_at = dg_now()
-         FROM next_jobs($1, $2, $3, $4, $4, $5, $6, $7) AS n(id) WHERE jobs.id = n.id AND NOT jobs.in_flight
+         FROM next_jobs($1, $2, $3, $4, $4, '{}', $5, $6, $7) AS n(id) WHERE jobs.id = n.id AND NOT jobs.in_flight
          RETURNING jobs.id, jobs.kind, jobs.lane, jobs.traceparent",
         &flows.classes,
         &flows.lanes,

@@ -132,13 +132,14 @@ pub async fn claim_many(executor: impl PgExecutor<'_>, leases: &[Lease], worker:
 }
 
 /// Claims the next waiting jobs of flows, without a bell, by a worker that has just ended others of theirs and has their slots free:
-/// at most so many of each flow, as far as its window has room.
+/// at most so many of each flow, as far as its window has room. Jobs that are leaving, since their ends are being written, take none.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn claim_next(
     executor: impl PgExecutor<'_>,
     wanted: &[(Window, u32)],
+    leaving: &[JobId],
     batch_window: u32,
     leases: &[LeaseId],
     worker: &str,
@@ -147,11 +148,12 @@ pub async fn claim_next(
     let windows: Vec<Window> = wanted.iter().map(|(window, _)| *window).collect();
     let most: Vec<i32> = wanted.iter().map(|(_, most)| i32::try_from(*most).unwrap_or(i32::MAX)).collect();
     let lease_ids: Vec<Uuid> = leases.iter().map(|lease| lease.0).collect();
+    let leaving: Vec<Uuid> = leaving.iter().map(|job| job.0).collect();
     let flows = Flows::of(&windows);
     let rows = sqlx::query_as!(
         Row,
         r#"WITH next AS MATERIALIZED (
-               SELECT id, row_number() OVER () AS n FROM next_jobs($1, $2, $3, $4, $5, $6, $7, $8) AS next(id)
+               SELECT id, row_number() OVER () AS n FROM next_jobs($1, $2, $3, $4, $5, $12, $6, $7, $8) AS next(id)
            ), claimed AS (
                UPDATE jobs SET state = 'running', in_flight = true, lease_id = l.lease_id,
                    lease_until = dg_now() + $9 * interval '1 second', worker = $10, attempt = attempt + 1, claimed_at = dg_now(),
@@ -183,7 +185,8 @@ pub async fn claim_next(
         &flows.kind_lanes,
         lease_seconds,
         worker,
-        &lease_ids
+        &lease_ids,
+        &leaving
     )
     .fetch_all(executor)
     .await?;
