@@ -1,7 +1,8 @@
 //! Says no in time: when more jobs wait than the settings allow, of one user or in all, the next one is refused at once.
 //!
 //! Counting a long queue for every request would cost more than the request. A count is kept and what this process has taken in since
-//! is added; it is counted anew ever sooner as the limit comes near, and nobody is refused on a count older than a tenth of a second.
+//! is added; it is counted anew ever sooner as the limit comes near, at the limit every tenth of a second, but never so often that counting
+//! takes more than a twentieth of the time.
 
 use std::{
     collections::HashMap,

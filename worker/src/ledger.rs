@@ -42,7 +42,7 @@ const BACKLOGS: usize = 10_000;
 /// Policy versions read in one statement at most.
 const VERSIONS: usize = 128;
 
-/// How long a statement for claims may take: less than a lease, so that what it brings is worth something.
+/// How long a statement for claims may take: less than a lease of the usual length, so that what it brings is worth something.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(4);
 /// How long a commit of ends, or a check, may take.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -101,7 +101,8 @@ fn gone() -> StoreError {
 }
 
 impl Ledger {
-    /// Starts. `relaxed` is a pool whose commits need not wait for the disk; claims go over it.
+    /// Starts, on lines of its own to the database of this URL. `pool` serves the ends that go one by one, `relaxed` (commits need not
+    /// wait for the disk) gives back claims whose answer never came.
     ///
     /// # Errors
     /// If the URL is none.

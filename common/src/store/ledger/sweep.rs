@@ -202,18 +202,3 @@ pub fn deadline_passed() -> Failure {
         .hint("ask again, or give it more time with deadline_seconds")
         .retryable()
 }
-
-/// How many jobs of a lane wait or are rung, and for how many seconds the oldest has.
-///
-/// # Errors
-/// If the database fails.
-pub async fn backlog(pool: &PgPool, lane: Lane) -> Result<(i64, f64)> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "waiting!", coalesce(extract(epoch FROM dg_now() - min(run_at)), 0)::float8 AS "oldest!"
-           FROM jobs WHERE lane = $1 AND (NOT in_flight OR (in_flight AND state = 'queued'))"#,
-        lane.as_str()
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok((row.waiting, row.oldest.max(0.0)))
-}
