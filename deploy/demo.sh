@@ -15,6 +15,7 @@ usage: ./deploy/demo.sh [--once | --serve] [options]
   --port PORT         port of the API on 127.0.0.1 (8080)
   --data DIR          folder for data, logs and run.json (.datagenie in the repository)
   --broker BROKER     redis or rabbitmq (redis); a private RabbitMQ takes some seconds more to start
+  --mysql             a private MariaDB too, with the sample shop as the connection shop_mysql
   --workers N         worker processes (1)
   --schedulers N      scheduler processes (1)
   --keep              leave the data, and use them again next time
@@ -51,7 +52,10 @@ done
 
 check_port "$@"
 need_cargo
-if need_rabbitmq "$@"; then install_missing rabbitmq; else install_missing; fi
+extras=()
+if need_rabbitmq "$@"; then extras+=(rabbitmq); fi
+if need_mariadb "$@"; then extras+=(mariadb); fi
+install_missing "${extras[@]}"
 say "Building DataGenie (the first time takes minutes) …"
 (cd -- "$root" && cargo build --profile demo --locked \
   -p datagenie-api -p datagenie-worker -p datagenie-scheduler -p datagenie -p datagenie-local --bins)

@@ -41,6 +41,12 @@ has_rabbitmq() {
   [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || command -v rabbitmq-server >/dev/null
 }
 
+# Debian keeps the server out of an ordinary user's PATH.
+has_mariadb() {
+  [[ -x /usr/sbin/mariadbd ]] || command -v mariadbd >/dev/null || return 1
+  command -v mariadb-install-db >/dev/null
+}
+
 # Whether these arguments ask for a RabbitMQ of our own.
 need_rabbitmq() {
   local broker=
@@ -55,16 +61,34 @@ need_rabbitmq() {
   [[ $broker == rabbitmq ]]
 }
 
+# Whether these arguments ask for a MariaDB.
+need_mariadb() {
+  local argument
+  for argument in "$@"; do
+    [[ $argument != --mysql ]] || return 0
+  done
+  return 1
+}
+
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Installs what is missing by apt; elsewhere it names the packages and stops. With the argument rabbitmq that one too.
+# Installs what is missing by apt; elsewhere it names the packages and stops. The arguments rabbitmq and mariadb ask for those too.
 install_missing() {
-  local missing=()
+  local missing=() extra
   has_postgres || missing+=(postgresql)
   command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
-  [[ ${1:-} != rabbitmq ]] || has_rabbitmq || missing+=(rabbitmq-server)
+  for extra in "$@"; do
+    case $extra in
+      rabbitmq) has_rabbitmq || missing+=(rabbitmq-server) ;;
+      mariadb)
+        has_mariadb || missing+=(mariadb-server)
+        # It makes the server's certificates.
+        command -v openssl >/dev/null || missing+=(openssl)
+        ;;
+    esac
+  done
   has_c_compiler || missing+=(gcc libc6-dev)
   command -v setpriv >/dev/null || missing+=(util-linux)
   ((${#missing[@]})) || return 0
@@ -76,11 +100,17 @@ install_missing() {
   as_root bash -c "$apt_install" apt_install "${missing[@]}" ||
     fail "apt could not install ${missing[*]}; its messages are above."
   has_postgres || fail "PostgreSQL was installed, and initdb and postgres are still not found."
-  [[ ${1:-} != rabbitmq ]] || has_rabbitmq || fail "RabbitMQ was installed, and rabbitmq-server is still not found."
+  for extra in "$@"; do
+    case $extra in
+      rabbitmq) has_rabbitmq || fail "RabbitMQ was installed, and rabbitmq-server is still not found." ;;
+      mariadb) has_mariadb || fail "MariaDB was installed, and mariadbd and mariadb-install-db are still not found." ;;
+    esac
+  done
 }
 
-# The packages must start nothing: no PostgreSQL cluster, no Redis and no RabbitMQ of the system's. What is put in place for
-# that goes again at the end. The lists of packages are fetched only if an install without it fails.
+# The packages must start nothing: no PostgreSQL cluster, no Redis, no RabbitMQ and no MariaDB of the system's. What is put in
+# place for that goes again at the end. Nothing that is there is removed: MariaDB's package would put a MySQL of the system's away.
+# The lists of packages are fetched only if an install without it fails.
 apt_install='
 set -euo pipefail
 undo=()
@@ -98,6 +128,6 @@ if [[ ! -e $cluster ]]; then
   printf "create_main_cluster = false\n" >"$cluster"
 fi
 export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
-install() { apt-get install -y -qq --no-install-recommends "$@" >&2; }
+install() { apt-get install -y -qq --no-install-recommends --no-remove "$@" >&2; }
 install "$@" || { apt-get update -qq >&2 && install "$@"; }
 '

@@ -15,17 +15,17 @@ step() { say; say "== $*"; }
 
 run_tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    "$local_bin" with-servers --rabbitmq -- cargo nextest run --workspace --locked "$@"
+    "$local_bin" with-servers --rabbitmq --mariadb -- cargo nextest run --workspace --locked "$@"
   elif (($# <= 1)); then
     # Fewer at once than there are tests: many of them start processes of their own.
-    "$local_bin" with-servers --rabbitmq -- cargo test --workspace --locked --lib --bins --tests -- --test-threads=4 "$@"
+    "$local_bin" with-servers --rabbitmq --mariadb -- cargo test --workspace --locked --lib --bins --tests -- --test-threads=4 "$@"
   else
     fail "cargo test takes one filter; for more of them install cargo-nextest"
   fi
 }
 
 need_cargo
-install_missing rabbitmq
+install_missing rabbitmq mariadb
 cd -- "$root"
 local_bin=$target_dir/debug/datagenie-local
 

@@ -24,6 +24,7 @@ use crate::{
     builder::{TestAppBuilder, password_hash},
     client::Client,
     model_stub::ModelStub,
+    mysql::MysqlReader,
     redis::TestRedis,
     running::Running,
     servers::{Database, Servers},
@@ -60,6 +61,7 @@ pub struct TestApp {
     pub redis: TestRedis,
     pub(crate) shop_pg: OnceCell<(Uuid, Arc<Reader>)>,
     pub(crate) shop_sqlite: OnceCell<Uuid>,
+    pub(crate) shop_mysql: OnceCell<(Uuid, Arc<MysqlReader>)>,
     /// The system database, for its owner.
     pub database: Database,
     /// The PostgreSQL server.

@@ -126,6 +126,7 @@ impl TestAppBuilder {
             redis,
             shop_pg: OnceCell::new(),
             shop_sqlite: OnceCell::new(),
+            shop_mysql: OnceCell::new(),
             database,
             servers,
             folder,

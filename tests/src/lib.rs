@@ -8,6 +8,7 @@ mod client;
 mod conservation;
 mod gate;
 mod model_stub;
+mod mysql;
 mod processes;
 mod proxy;
 mod redis;
@@ -25,6 +26,7 @@ pub use self::{
     conservation::{Addresses, Asked, Asker, Conservation, EventReader, Heard, Plan, Recovery, Standing, Victims},
     gate::Gate,
     model_stub::{Answer, ModelStub},
+    mysql::{MysqlReader, mysql_ca, mysql_url},
     processes::{Process, Processes},
     proxy::Proxy,
     redis::TestRedis,

@@ -1,4 +1,4 @@
-//! A small shop, the same in both engines: 20 customers, 12 products, 60 orders (20 in each of three years), 120 items.
+//! A small shop, the same in every engine: 20 customers, 12 products, 60 orders (20 in each of three years), 120 items.
 //!
 //! Everything follows from a row's number, so that a test computes the right answer by itself.
 
@@ -128,6 +128,67 @@ pub fn postgres() -> String {
 pub fn sqlite() -> String {
     format!("{}{}", tables("TIMESTAMP"), rows())
 }
+
+/// The statements that make the shop in a MariaDB database, with its comments: one statement each, to be run on one connection.
+#[must_use]
+pub fn mysql() -> Vec<String> {
+    let comment = |name: &str| COMMENTS.iter().find(|(named, _)| *named == name).map_or("", |(_, comment)| comment);
+    let mut statements: Vec<String> = MYSQL_TABLES
+        .iter()
+        .map(|(table, columns, keys)| {
+            let described = |(column, kind): &(&str, &str)| format!("{column} {kind} COMMENT '{}'", comment(&format!("{table}.{column}")));
+            let parts: Vec<String> = columns.iter().map(described).chain(keys.iter().map(|key| (*key).to_owned())).collect();
+            format!("CREATE TABLE {table} ({}) COMMENT '{}'", parts.join(", "), comment(table))
+        })
+        .collect();
+    statements.push("START TRANSACTION".to_owned());
+    statements.extend(rows().lines().map(|row| row.trim_end_matches(';').to_owned()));
+    statements.push("COMMIT".to_owned());
+    statements
+}
+
+/// A table of the shop in MariaDB: its name, its columns with their types, its keys.
+type MysqlTable = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const MYSQL_TABLES: [MysqlTable; 4] = [
+    (
+        "customers",
+        &[
+            ("id", "int PRIMARY KEY"),
+            ("name", "varchar(100) NOT NULL"),
+            ("email", "varchar(100)"),
+            ("phone", "varchar(30)"),
+            ("city", "varchar(50)"),
+            ("segment", "varchar(20)"),
+            ("joined_on", "date"),
+        ],
+        &[],
+    ),
+    ("products", &[("id", "int PRIMARY KEY"), ("name", "varchar(100) NOT NULL"), ("category", "varchar(50)"), ("price", "int")], &[]),
+    (
+        "orders",
+        &[
+            ("id", "int PRIMARY KEY"),
+            ("customer_id", "int NOT NULL"),
+            ("ordered_at", "datetime"),
+            ("status", "varchar(20)"),
+            ("channel", "varchar(20)"),
+            ("amount", "int"),
+        ],
+        &["FOREIGN KEY (customer_id) REFERENCES customers (id)"],
+    ),
+    (
+        "order_items",
+        &[
+            ("id", "int PRIMARY KEY"),
+            ("order_id", "int NOT NULL"),
+            ("product_id", "int NOT NULL"),
+            ("quantity", "int"),
+            ("unit_price", "int"),
+        ],
+        &["FOREIGN KEY (order_id) REFERENCES orders (id)", "FOREIGN KEY (product_id) REFERENCES products (id)"],
+    ),
+];
 
 fn tables(timestamp: &str) -> String {
     format!(

@@ -116,14 +116,19 @@ impl Reader {
     /// # Panics
     /// If no port is free.
     pub async fn gated(&self) -> (Gate, Value) {
-        let host = self.config["host"].as_str().unwrap_or("127.0.0.1");
-        let port = self.config["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432);
-        let gate = Gate::before(host, port).await;
-        let mut config = self.config.clone();
-        config["host"] = json!("127.0.0.1");
-        config["port"] = json!(gate.port());
-        // Without a handshake before the first message, a shut gate ends every connection in the same place.
-        config["ssl_mode"] = json!("disable");
-        (gate, config)
+        gate_before(&self.config).await
     }
+}
+
+/// A gate before the server of this `config`, and the `config` that leads through it.
+pub(crate) async fn gate_before(config: &Value) -> (Gate, Value) {
+    let host = config["host"].as_str().expect("a server has a host");
+    let port = config["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a server has a port");
+    let gate = Gate::before(host, port).await;
+    let mut config = config.clone();
+    config["host"] = json!("127.0.0.1");
+    config["port"] = json!(gate.port());
+    // Without a handshake before the first message, a shut gate ends every connection in the same place.
+    config["ssl_mode"] = json!("disable");
+    (gate, config)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{LocalError, on_file};
 use crate::notes::note;
+use crate::servers::mariadb;
 use crate::servers::place::ensure_unused;
 use crate::servers::postgres::cluster;
 use crate::servers::rabbitmq;
@@ -17,7 +18,7 @@ const MARKER: &str = ".datagenie-local";
 const LOCK: &str = "lock";
 const LOGS: &str = "logs";
 /// All that a system writes below its folder. Nothing else is ever removed.
-const CONTENT: [&str; 11] = [
+const CONTENT: [&str; 12] = [
     "run.json",
     "run.json.new",
     "secrets",
@@ -27,6 +28,7 @@ const CONTENT: [&str; 11] = [
     "postgres.password",
     "redis",
     "rabbitmq",
+    "mariadb",
     "files",
     "sample",
 ];
@@ -184,12 +186,14 @@ fn lock(root: &Path) -> Result<File, LocalError> {
 }
 
 fn remove_content(root: &Path) -> Result<(), LocalError> {
-    let (postgres, rabbitmq) = (root.join("postgres"), root.join("rabbitmq"));
-    // All of it goes or nothing does: a server that lives keeps the data of the other one, too.
+    let [postgres, rabbitmq, mariadb] = ["postgres", "rabbitmq", "mariadb"].map(|server| root.join(server));
+    // All of it goes or nothing does: a server that lives keeps the data of the others, too.
     ensure_unused(&postgres, cluster::live_server)?;
     ensure_unused(&rabbitmq, rabbitmq::live_server)?;
+    ensure_unused(&mariadb, mariadb::live_server)?;
     cluster::remove_stand_in(&postgres)?;
     rabbitmq::remove_stand_in(&rabbitmq)?;
+    mariadb::remove_stand_in(&mariadb)?;
     for name in CONTENT.into_iter().chain([TOUR]) {
         remove(&root.join(name))?;
     }

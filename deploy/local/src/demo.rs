@@ -30,6 +30,9 @@ pub struct DemoArgs {
     /// Which broker carries the jobs' ids
     #[arg(long, value_enum, default_value_t = BrokerKind::Redis)]
     broker: BrokerKind,
+    /// Start a private MariaDB too and register the sample shop in it as shop_mysql
+    #[arg(long)]
+    mysql: bool,
     /// Number of worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
@@ -50,6 +53,7 @@ impl DemoArgs {
             schedulers: usize::from(self.schedulers),
             keep: self.keep,
             sample: true,
+            mysql: self.mysql,
             ..SystemOptions::new(bin_dir, &self.data, self.port).with_environment(variables)
         }
     }

@@ -83,7 +83,7 @@ pub enum LocalError {
         /// The end of what it wrote to standard error.
         message: String,
     },
-    /// A live PostgreSQL or RabbitMQ works on the data folder.
+    /// A live PostgreSQL, RabbitMQ or MariaDB works on the data folder.
     #[error("{path} is in use by a running server (process {pid}); stop that process, or choose another folder with --data")]
     DataInUse {
         /// The data folder.
@@ -113,6 +113,15 @@ pub enum LocalError {
         /// The server's answer.
         #[source]
         source: sqlx::Error,
+    },
+    /// MariaDB refused something.
+    #[error("{action} failed on MariaDB")]
+    Mysql {
+        /// What was tried.
+        action: String,
+        /// The server's answer.
+        #[source]
+        source: Box<mysql_async::Error>,
     },
     /// The migrations could not be applied.
     #[error("applying the migrations failed")]
@@ -160,6 +169,12 @@ pub(crate) fn on_file(action: &'static str, path: &Path) -> impl FnOnce(io::Erro
 pub(crate) fn on_database(action: impl Into<String>) -> impl FnOnce(sqlx::Error) -> LocalError {
     let action = action.into();
     move |source| LocalError::Database { action, source }
+}
+
+/// Makes the closure that turns an error of MariaDB into a [`LocalError::Mysql`].
+pub(crate) fn on_mysql(action: impl Into<String>) -> impl FnOnce(mysql_async::Error) -> LocalError {
+    let action = action.into();
+    move |source| LocalError::Mysql { action, source: Box::new(source) }
 }
 
 /// The error and all that caused it, in one line.

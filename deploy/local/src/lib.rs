@@ -22,6 +22,7 @@ pub mod system;
 pub mod with_servers;
 
 pub use error::LocalError;
+pub use servers::mariadb::{Mariadb, MariadbOptions};
 pub use servers::postgres::{Postgres, PostgresOptions};
 pub use servers::rabbitmq::{Rabbitmq, RabbitmqOptions};
 pub use servers::redis::{Redis, RedisOptions};

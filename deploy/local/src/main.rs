@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 use datagenie_local::demo::{self, DemoArgs};
 use datagenie_local::error::chain;
 use datagenie_local::signals::Signals;
-use datagenie_local::{databases, notes, with_servers};
+use datagenie_local::with_servers::{self, Extras};
+use datagenie_local::{databases, notes};
 
 /// DataGenie on one machine
 #[derive(Parser)]
@@ -24,11 +25,10 @@ struct Cli {
 enum Command {
     /// Bring everything up with sample data and show a tour of real questions
     Demo(DemoArgs),
-    /// Run a command beside private servers for tests: PostgreSQL, and RabbitMQ if asked
+    /// Run a command beside private servers for tests: PostgreSQL, and RabbitMQ and MariaDB if asked
     WithServers {
-        /// Start a RabbitMQ too
-        #[arg(long)]
-        rabbitmq: bool,
+        #[command(flatten)]
+        extras: Extras,
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -66,7 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         .context("this program lies in no folder")?;
     match cli.command {
         Command::Demo(args) => Ok(Box::pin(demo::run(&args, bin_dir, &mut signals)).await?),
-        Command::WithServers { rabbitmq, command } => Ok(Box::pin(with_servers::run(&command, rabbitmq, &bin_dir, &mut signals)).await?),
+        Command::WithServers { extras, command } => Ok(Box::pin(with_servers::run(&command, extras, &bin_dir, &mut signals)).await?),
         Command::CreateDatabase { name, server, migrations } => {
             let url = Box::pin(databases::make(&server, &name, migrations.as_deref())).await?;
             writeln!(std::io::stdout(), "{url}").context("printing the URL")?;

@@ -23,6 +23,9 @@ pub struct RunFile {
     pub redis_url: Option<String>,
     /// RabbitMQ, where it is the broker.
     pub amqp_url: Option<String>,
+    /// The private MariaDB for its administrator, where there is one; else the field is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mysql_url: Option<String>,
     /// Connection name → id.
     pub connections: BTreeMap<String, String>,
     /// The processes as they are now.
@@ -53,6 +56,9 @@ pub struct Pids {
     pub redis: Option<u32>,
     /// The private RabbitMQ.
     pub rabbitmq: Option<u32>,
+    /// The private MariaDB, where there is one; else the field is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mariadb: Option<u32>,
 }
 
 impl RunFile {
@@ -75,22 +81,31 @@ mod tests {
 
     #[test]
     fn it_has_the_shape_of_the_contract_and_only_its_owner_reads_it() {
-        let run = RunFile {
+        let mut run = RunFile {
             url: "http://127.0.0.1:8080".to_owned(),
             admin: Admin { username: "admin".to_owned(), password: "p".to_owned() },
             api_key: "dg_k".to_owned(),
             postgres_url: Some("postgres://postgres:x@127.0.0.1:5433/datagenie".to_owned()),
             redis_url: Some("redis://127.0.0.1:6380/0".to_owned()),
             amqp_url: None,
+            mysql_url: None,
             connections: BTreeMap::from([("shop".to_owned(), "0190".to_owned())]),
-            pids: Pids { api: vec![1], worker: vec![2, 3], scheduler: vec![4], postgres: Some(5), redis: Some(6), rabbitmq: None },
+            pids: Pids {
+                api: vec![1],
+                worker: vec![2, 3],
+                scheduler: vec![4],
+                postgres: Some(5),
+                redis: Some(6),
+                rabbitmq: None,
+                mariadb: None,
+            },
         };
         let path = std::env::temp_dir().join(format!("datagenie-run-{}.json", std::process::id()));
         run.write(&path).expect("writable");
         run.write(&path).expect("writable again");
-        let text = std::fs::read_to_string(&path).expect("readable");
+        let written = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).expect("readable")).expect("JSON");
         assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&text).expect("JSON"),
+            written(),
             json!({
                 "url": "http://127.0.0.1:8080",
                 "admin": {"username": "admin", "password": "p"},
@@ -102,6 +117,9 @@ mod tests {
                 "pids": {"api": [1], "worker": [2, 3], "scheduler": [4], "postgres": 5, "redis": 6, "rabbitmq": null},
             })
         );
+        (run.mysql_url, run.pids.mariadb) = (Some("mysql://root:x@127.0.0.1:3307/".to_owned()), Some(7));
+        run.write(&path).expect("writable");
+        assert_eq!((&written()["mysql_url"], &written()["pids"]["mariadb"]), (&json!("mysql://root:x@127.0.0.1:3307/"), &json!(7)));
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::remove_file(&path).expect("removable");

@@ -21,13 +21,16 @@ pub struct Secrets {
     pub postgres_password: String,
     /// The role that owns the system database.
     pub database_password: String,
-    /// The reading role of the sample.
+    /// The reader of the sample, on PostgreSQL and on MariaDB.
     pub shop_password: String,
     /// Redis.
     pub redis_password: String,
     /// RabbitMQ's user. A folder of an older version has none; it is made when the folder is used again.
     #[serde(default)]
     pub rabbitmq_password: String,
+    /// MariaDB's administrator, likewise.
+    #[serde(default)]
+    pub mariadb_password: String,
 }
 
 impl Secrets {
@@ -39,8 +42,14 @@ impl Secrets {
         if path.exists() {
             let text = fs::read_to_string(path).map_err(on_file("reading", path))?;
             let mut secrets: Self = serde_json::from_str(&text).map_err(|error| on_file("reading", path)(error.into()))?;
-            if secrets.rabbitmq_password.is_empty() {
-                secrets.rabbitmq_password = random_word();
+            let mut made = false;
+            for password in [&mut secrets.rabbitmq_password, &mut secrets.mariadb_password] {
+                if password.is_empty() {
+                    *password = random_word();
+                    made = true;
+                }
+            }
+            if made {
                 secrets.save(path)?;
             }
             return Ok(secrets);
@@ -54,6 +63,7 @@ impl Secrets {
             shop_password: random_word(),
             redis_password: random_word(),
             rabbitmq_password: random_word(),
+            mariadb_password: random_word(),
         };
         secrets.save(path)?;
         Ok(secrets)

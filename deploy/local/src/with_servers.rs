@@ -1,4 +1,4 @@
-//! Running a command, such as the tests, beside a private PostgreSQL, and a RabbitMQ if asked, that go away with it.
+//! Running a command, such as the tests, beside a private PostgreSQL, and a RabbitMQ and a MariaDB if asked, that go away with it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,10 +7,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{LocalError, on_file};
 use crate::secrets::random_word;
+use crate::servers::mariadb::{self, Mariadb, MariadbOptions};
 use crate::servers::postgres::{Postgres, PostgresOptions, cluster};
 use crate::servers::rabbitmq::{self, Rabbitmq, RabbitmqOptions};
 use crate::signals::{Ending, Signals};
@@ -19,11 +21,26 @@ use crate::signals::{Ending, Signals};
 pub const POSTGRES_URL: &str = "DATAGENIE_TEST_POSTGRES_URL";
 /// The URL of RabbitMQ with user and password, for the tests.
 pub const AMQP_URL: &str = "DATAGENIE_TEST_AMQP_URL";
+/// The administrator's URL of MariaDB, `mysql://root@127.0.0.1:PORT/`, for the tests.
+pub const MYSQL_URL: &str = "DATAGENIE_TEST_MYSQL_URL";
+/// The file with the certificate, in PEM, of the authority that signed MariaDB's. Not set where MariaDB offers no TLS.
+pub const MYSQL_CA: &str = "DATAGENIE_TEST_MYSQL_CA";
 /// The folder of our programs, for the tests.
 pub const BIN_DIR: &str = "DATAGENIE_TEST_BIN_DIR";
 
 /// How long the command may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// The servers that a command may have beside PostgreSQL.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Extras {
+    /// Start a RabbitMQ too
+    #[arg(long)]
+    pub rabbitmq: bool,
+    /// Start a MariaDB too
+    #[arg(long)]
+    pub mariadb: bool,
+}
 
 /// A folder below the system's one for temporary files; dropping it removes it.
 pub struct TempFolder(PathBuf);
@@ -52,6 +69,7 @@ impl Drop for TempFolder {
     fn drop(&mut self) {
         drop(cluster::remove_stand_in(&self.0.join("postgres")));
         drop(rabbitmq::remove_stand_in(&self.0.join("rabbitmq")));
+        drop(mariadb::remove_stand_in(&self.0.join("mariadb")));
         drop(fs::remove_dir_all(&self.0));
     }
 }
@@ -60,20 +78,27 @@ impl Drop for TempFolder {
 struct Servers {
     postgres: Postgres,
     rabbitmq: Option<Rabbitmq>,
+    mariadb: Option<Mariadb>,
 }
 
 impl Servers {
     /// Starts them side by side: RabbitMQ alone takes seconds.
-    async fn start(folder: &Path, with_rabbitmq: bool) -> Result<Self, LocalError> {
+    async fn start(folder: &Path, extras: Extras) -> Result<Self, LocalError> {
         let postgres = Postgres::start(PostgresOptions::for_tests(folder.join("postgres")));
         let rabbitmq = async {
-            if !with_rabbitmq {
+            if !extras.rabbitmq {
                 return Ok(None);
             }
             Rabbitmq::start(RabbitmqOptions::for_tests(folder.join("rabbitmq"))).await.map(Some)
         };
-        let (postgres, rabbitmq) = futures::future::try_join(Box::pin(postgres), Box::pin(rabbitmq)).await?;
-        Ok(Self { postgres, rabbitmq })
+        let mariadb = async {
+            if !extras.mariadb {
+                return Ok(None);
+            }
+            Mariadb::start(MariadbOptions::for_tests(folder.join("mariadb"))).await.map(Some)
+        };
+        let (postgres, rabbitmq, mariadb) = futures::future::try_join3(Box::pin(postgres), Box::pin(rabbitmq), Box::pin(mariadb)).await?;
+        Ok(Self { postgres, rabbitmq, mariadb })
     }
 
     async fn stop(self) {
@@ -82,29 +107,50 @@ impl Servers {
                 rabbitmq.stop().await;
             }
         };
-        futures::future::join(self.postgres.stop(), rabbitmq).await;
+        let mariadb = async {
+            if let Some(mariadb) = self.mariadb {
+                mariadb.stop().await;
+            }
+        };
+        futures::future::join3(self.postgres.stop(), rabbitmq, mariadb).await;
+    }
+
+    /// Where they are, as environment variables of the command.
+    fn tell(&self, command: &mut tokio::process::Command) {
+        command.env(POSTGRES_URL, self.postgres.url("postgres"));
+        if let Some(rabbitmq) = &self.rabbitmq {
+            command.env(AMQP_URL, rabbitmq.url());
+        }
+        if let Some(mariadb) = &self.mariadb {
+            command.env(MYSQL_URL, mariadb.url());
+            match mariadb.ca_file() {
+                Some(file) => command.env(MYSQL_CA, file),
+                // Somebody else's would be wrong.
+                None => command.env_remove(MYSQL_CA),
+            };
+        }
     }
 }
 
-/// Runs the command beside PostgreSQL, and RabbitMQ if `with_rabbitmq`, and gives its exit code.
+/// Runs the command beside PostgreSQL and the extra servers, and gives its exit code.
 ///
 /// # Errors
 /// What kept a server or the command from being started.
-pub async fn run(command: &[OsString], with_rabbitmq: bool, bin_dir: &Path, signals: &mut Signals) -> Result<u8, LocalError> {
+pub async fn run(command: &[OsString], extras: Extras, bin_dir: &Path, signals: &mut Signals) -> Result<u8, LocalError> {
     let Some((program, args)) = command.split_first() else {
-        return Err(LocalError::Refused("no command was given: datagenie-local with-servers [--rabbitmq] -- COMMAND …".to_owned()));
+        return Err(LocalError::Refused(
+            "no command was given: datagenie-local with-servers [--rabbitmq] [--mariadb] -- COMMAND …".to_owned(),
+        ));
     };
     let folder = TempFolder::new("test")?;
     let servers = tokio::select! {
-        servers = Box::pin(Servers::start(folder.path(), with_rabbitmq)) => servers?,
+        servers = Box::pin(Servers::start(folder.path(), extras)) => servers?,
         ending = signals.next() => return Ok(ending.exit_code()),
     };
     let failed = |source| LocalError::Spawn { program: program.to_string_lossy().into_owned(), source };
     let mut child = tokio::process::Command::new(program);
-    child.args(args).env(POSTGRES_URL, servers.postgres.url("postgres")).env(BIN_DIR, bin_dir);
-    if let Some(rabbitmq) = &servers.rabbitmq {
-        child.env(AMQP_URL, rabbitmq.url());
-    }
+    child.args(args).env(BIN_DIR, bin_dir);
+    servers.tell(&mut child);
     let mut child = child.kill_on_drop(true).spawn().map_err(failed)?;
     let code = tokio::select! {
         status = child.wait() => exit_code(status.map_err(failed)?),

@@ -1,6 +1,7 @@
-//! The sample shop: the same rows as a PostgreSQL and as a SQLite database, the same on every machine.
+//! The sample shop: the same rows as a PostgreSQL, a SQLite and, if asked, a MariaDB database, the same on every machine.
 
 pub mod calendar;
+pub mod mysql;
 pub mod names;
 pub mod postgres;
 pub mod random;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::Connection;
 
+use super::mysql::inserts;
 use super::postgres::copy_texts;
 use super::random::Random;
 use super::shop::Shop;
@@ -77,6 +78,30 @@ fn sqlite_holds_the_same_rows() {
     assert_eq!(first, "2023-01-01 00:48:16");
     drop(connection);
     std::fs::remove_file(&path).expect("removable");
+}
+
+/// Every row is in some INSERT for MariaDB, and no value would end its own literal.
+#[test]
+fn mariadb_is_given_the_same_rows() {
+    let shop = Shop::generate();
+    let statements = inserts(&shop);
+    assert!(statements.iter().all(|statement| statement.len() < 1 << 20 && !statement.contains('\\') && !statement.contains("''")));
+    for (table, count, quotes) in [
+        (
+            "customers",
+            shop.customers.len(),
+            shop.customers.iter().map(|row| if row.phone.is_some() { 12_usize } else { 10 }).sum::<usize>(),
+        ),
+        ("products", shop.products.len(), 4 * shop.products.len()),
+        ("orders", shop.orders.len(), 6 * shop.orders.len()),
+        ("order_items", shop.items.len(), 0),
+    ] {
+        let of_table: Vec<&String> =
+            statements.iter().filter(|statement| statement.starts_with(&format!("INSERT INTO {table} "))).collect();
+        let counted = |what: &str| of_table.iter().map(|statement| statement.matches(what).count()).sum::<usize>();
+        assert_eq!(counted("),(") + of_table.len(), count, "{table}");
+        assert_eq!(counted("'"), quotes, "{table}");
+    }
 }
 
 #[test]

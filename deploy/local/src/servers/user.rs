@@ -1,4 +1,4 @@
-//! The user that a server runs as: PostgreSQL refuses root, and RabbitMQ is not to be root.
+//! The user that a server runs as: PostgreSQL and MariaDB refuse root, and RabbitMQ is not to be root.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -19,6 +19,7 @@ use crate::error::{LocalError, chain};
 use crate::notes::note;
 use crate::process::Process;
 use crate::run_file::{Pids, RunFile};
+use crate::servers::mariadb::Mariadb;
 use crate::servers::postgres::Postgres;
 use crate::servers::rabbitmq::Rabbitmq;
 use options::SystemOptions;
@@ -116,6 +117,7 @@ impl Drop for System {
         self.watch.abort();
         self.running.programs.kill_now();
         if let Ok(mut servers) = self.running.servers.try_lock() {
+            servers.mariadb = None;
             servers.rabbitmq = None;
             servers.redis = None;
             servers.postgres = None;
@@ -155,5 +157,6 @@ fn pids(programs: &Programs, servers: &Servers) -> Pids {
     let postgres = servers.postgres.as_ref().filter(|_| servers.urls.database_is_private).map(Postgres::pid);
     let redis = servers.redis.as_ref().map(crate::servers::redis::Redis::pid);
     let rabbitmq = servers.rabbitmq.as_ref().map(Rabbitmq::pid);
-    Pids { postgres, redis, rabbitmq, ..programs.pids() }
+    let mariadb = servers.mariadb.as_ref().map(Mariadb::pid);
+    Pids { postgres, redis, rabbitmq, mariadb, ..programs.pids() }
 }

@@ -41,7 +41,9 @@ pub struct SystemOptions {
     pub keep: bool,
     /// Whether the sample shop is loaded and registered.
     pub sample: bool,
-    /// Whether PostgreSQL waits for the disk.
+    /// Whether there is a private MariaDB too, which holds the sample shop as well where that is loaded.
+    pub mysql: bool,
+    /// Whether PostgreSQL and MariaDB wait for the disk.
     pub durable: bool,
     /// Servers that are there already.
     pub configured: ConfiguredServers,
@@ -62,6 +64,7 @@ impl SystemOptions {
             schedulers: 1,
             keep: false,
             sample: false,
+            mysql: false,
             durable: true,
             configured: ConfiguredServers::default(),
             env: Vec::new(),

@@ -21,7 +21,7 @@ pub struct Wanted {
     pub name: &'static str,
     /// Its name for people.
     pub display_name: &'static str,
-    /// `postgresql` or `sqlite`.
+    /// `postgresql`, `sqlite` or `mysql`.
     pub db_type: &'static str,
     /// What the contract calls `config`.
     pub config: Value,

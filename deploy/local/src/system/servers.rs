@@ -8,6 +8,7 @@ use crate::data_folder::DataFolder;
 use crate::error::{LocalError, chain, on_database};
 use crate::notes::note;
 use crate::secrets::Secrets;
+use crate::servers::mariadb::{Mariadb, MariadbOptions};
 use crate::servers::postgres::{Postgres, PostgresOptions, create_database};
 use crate::servers::rabbitmq::{Rabbitmq, RabbitmqOptions};
 use crate::servers::redis::{Redis, RedisOptions};
@@ -23,6 +24,8 @@ pub struct Servers {
     pub redis: Option<Redis>,
     /// Broker where it was asked for.
     pub rabbitmq: Option<Rabbitmq>,
+    /// Holds the sample, where it was asked for.
+    pub mariadb: Option<Mariadb>,
     /// What the programs are given.
     pub urls: Urls,
 }
@@ -93,27 +96,32 @@ impl Servers {
             .await
             .map(Some)
         };
-        let (postgres, redis, rabbitmq) = futures::future::try_join3(postgres, redis, rabbitmq).await?;
+        let mariadb = Box::pin(start_mariadb(options, folder, secrets));
+        let (postgres, redis, rabbitmq, mariadb) = futures::future::try_join4(postgres, redis, rabbitmq, mariadb).await?;
         let urls = urls(options, secrets, postgres.as_ref(), redis.as_ref(), rabbitmq.as_ref())?;
         if let (true, Some(postgres)) = (urls.database_is_private, &postgres) {
             create_system_database(postgres, &secrets.database_password).await?;
         }
-        Ok(Self { postgres, redis, rabbitmq, urls })
+        Ok(Self { postgres, redis, rabbitmq, mariadb, urls })
     }
 
     /// Starts servers again that ended by themselves, on their old ports and data, side by side: none waits for another's start.
     pub async fn revive(&mut self) {
-        let Self { postgres, redis, rabbitmq, urls: _ } = self;
-        futures::future::join3(
+        let Self { postgres, redis, rabbitmq, mariadb, urls: _ } = self;
+        futures::future::join4(
             revive_one(postgres, "PostgreSQL", Postgres::has_ended, Postgres::options, Postgres::start),
             revive_one(redis, "Redis", Redis::has_ended, Redis::options, Redis::start),
             revive_rabbitmq(rabbitmq),
+            revive_one(mariadb, "MariaDB", Mariadb::has_ended, Mariadb::options, Mariadb::start),
         )
         .await;
     }
 
     /// Stops what runs, in order.
     pub async fn stop(&mut self) {
+        if let Some(mariadb) = self.mariadb.take() {
+            mariadb.stop().await;
+        }
         if let Some(rabbitmq) = self.rabbitmq.take() {
             rabbitmq.stop().await;
         }
@@ -124,6 +132,20 @@ impl Servers {
             postgres.stop().await;
         }
     }
+}
+
+async fn start_mariadb(options: &SystemOptions, folder: &DataFolder, secrets: &Secrets) -> Result<Option<Mariadb>, LocalError> {
+    if !options.mysql {
+        return Ok(None);
+    }
+    let options = MariadbOptions {
+        dir: folder.path("mariadb"),
+        port: None,
+        persistent: options.durable,
+        password: Some(secrets.mariadb_password.clone()),
+        log: Some(folder.log("mariadb")),
+    };
+    Mariadb::start(options).await.map(Some)
 }
 
 async fn revive_one<S, O, F>(server: &mut Option<S>, name: &str, ended: fn(&mut S) -> bool, options: fn(&S) -> O, start: fn(O) -> F)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::http::Api;
@@ -18,9 +18,9 @@ use crate::net::ensure_port_free;
 use crate::process::Process;
 use crate::run_file::{Admin, Pids, RunFile};
 use crate::sample::shop::Shop;
-use crate::sample::{postgres as shop_postgres, sqlite as shop_sqlite};
+use crate::sample::{mysql as shop_mysql, postgres as shop_postgres, sqlite as shop_sqlite};
 use crate::secrets::Secrets;
-use crate::servers::postgres::Postgres;
+use crate::servers::mariadb::Mariadb;
 
 const SECRETS: &str = "secrets";
 const RUN_FILE: &str = "run.json";
@@ -49,7 +49,7 @@ pub(super) async fn start(options: SystemOptions) -> Result<System, LocalError> 
         programs.wait_ready(api.http(), api.url()).await?;
         Ok::<_, LocalError>(programs)
     };
-    let sample = load_sample(&options, &folder, &secrets, servers.postgres.as_ref());
+    let sample = load_sample(&options, &folder, &secrets, &servers);
     let (programs, wanted) = futures::future::try_join(Box::pin(programs), Box::pin(sample)).await?;
 
     let api_key = register::api_key(&api, secrets.api_key.as_deref(), &admin_password).await?;
@@ -89,14 +89,14 @@ async fn sealing_key(options: &SystemOptions, folder: &DataFolder, secrets: &mut
 }
 
 /// Makes the sample databases and says how to register them. The PostgreSQL one is always private: a configured server
-/// gets no database that it was not asked to have.
+/// gets no database that it was not asked to have. A private MariaDB holds the sample too.
 async fn load_sample(
     options: &SystemOptions,
     folder: &DataFolder,
     secrets: &Secrets,
-    postgres: Option<&Postgres>,
+    servers: &Servers,
 ) -> Result<Vec<Wanted>, LocalError> {
-    let (true, Some(postgres)) = (options.sample, postgres) else {
+    let (true, Some(postgres)) = (options.sample, &servers.postgres) else {
         return Ok(Vec::new());
     };
     let path = folder.path(SQLITE_SAMPLE);
@@ -105,24 +105,43 @@ async fn load_sample(
     let shop = Arc::new(tokio::task::spawn_blocking(Shop::generate).await.map_err(ended)?);
     let for_sqlite = Arc::clone(&shop);
     let sqlite = async { tokio::task::spawn_blocking(move || shop_sqlite::load(&sqlite_path, &for_sqlite)).await.map_err(ended)? };
-    futures::future::try_join(sqlite, shop_postgres::load(postgres, &secrets.shop_password, &shop)).await?;
-    let server = json!({
-        "host": "127.0.0.1",
-        "port": postgres.port(),
-        "database": shop_postgres::DATABASE,
-        "username": shop_postgres::READER,
-        "password": secrets.shop_password,
-        "ssl_mode": "disable",
-    });
-    Ok(vec![
-        Wanted { name: "shop", display_name: "Shop (PostgreSQL)", db_type: "postgresql", config: server },
+    let mysql = Box::pin(load_mysql(servers.mariadb.as_ref(), secrets, &shop));
+    let ((), (), mysql) = futures::future::try_join3(sqlite, shop_postgres::load(postgres, &secrets.shop_password, &shop), mysql).await?;
+    let mut wanted = vec![
+        Wanted {
+            name: "shop",
+            display_name: "Shop (PostgreSQL)",
+            db_type: "postgresql",
+            config: server_config(postgres.port(), shop_postgres::DATABASE, shop_postgres::READER, secrets),
+        },
         Wanted {
             name: "shop_sqlite",
             display_name: "Shop (SQLite)",
             db_type: "sqlite",
             config: json!({"database": path.display().to_string()}),
         },
-    ])
+    ];
+    wanted.extend(mysql);
+    Ok(wanted)
+}
+
+async fn load_mysql(server: Option<&Mariadb>, secrets: &Secrets, shop: &Shop) -> Result<Option<Wanted>, LocalError> {
+    let Some(server) = server else { return Ok(None) };
+    shop_mysql::load(server, &secrets.shop_password, shop).await?;
+    let config = server_config(server.port(), shop_mysql::DATABASE, shop_mysql::READER, secrets);
+    Ok(Some(Wanted { name: "shop_mysql", display_name: "Shop (MariaDB)", db_type: "mysql", config }))
+}
+
+/// How the reader of the sample gets into a private server.
+fn server_config(port: u16, database: &str, reader: &str, secrets: &Secrets) -> Value {
+    json!({
+        "host": "127.0.0.1",
+        "port": port,
+        "database": database,
+        "username": reader,
+        "password": secrets.shop_password,
+        "ssl_mode": "disable",
+    })
 }
 
 fn run_file(url: String, admin: Admin, api_key: String, connections: BTreeMap<String, String>, servers: &Servers) -> RunFile {
@@ -135,6 +154,7 @@ fn run_file(url: String, admin: Admin, api_key: String, connections: BTreeMap<St
         postgres_url: Some(urls.database_admin.clone()),
         redis_url: Some(urls.redis.clone()),
         amqp_url,
+        mysql_url: servers.mariadb.as_ref().map(Mariadb::url),
         connections,
         pids: Pids::default(),
     }
