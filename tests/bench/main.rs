@@ -1,10 +1,12 @@
 //! `datagenie-bench`: what the whole system can do and what it costs, as a table and a JSON file; and a soak under faults.
 //!
-//! Both start private servers and built programs, with a model stub in this process. See README.md beside this file.
+//! Both start private servers and built programs, with a model stub in this process. And how long the guard takes, which needs neither.
+//! See README.md beside this file.
 
 mod backlog;
 mod end_to_end;
 mod fleet;
+mod guard;
 mod http1;
 mod idle;
 mod intake;
@@ -36,6 +38,8 @@ enum Command {
     Run(Box<run::Options>),
     /// Keeps asking while programs and servers are killed, and counts that nothing was lost or done twice.
     Soak(Box<soak::Options>),
+    /// Times the guard on a typical query and on one of 64 KiB, in every dialect, in this process.
+    Guard(guard::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,6 +55,7 @@ fn main() -> anyhow::Result<()> {
             table::print(&serde_json::to_string_pretty(&report)?);
             Ok(())
         }
+        Command::Guard(options) => guard::run(&options),
     }
 }
 

@@ -2,12 +2,14 @@
 //! of a server do not interrupt the making of one huge value.
 
 use datagenie_common::model::connections::DbType;
-use sqlparser::ast::{CastKind, Expr, UnaryOperator, Value};
+use sqlparser::ast::{CastKind, DataType, Expr, UnaryOperator, Value};
 
 use super::refusal::{Checked, Refusal};
 
 /// How long a value may be made by one function.
 const MAX_SIZE: u64 = 10_000;
+/// How long a literal may become by being repeated.
+const MAX_REPEATED: u64 = 1_000_000;
 /// How many rows a series may have.
 const MAX_STEPS: f64 = 100_000.0;
 /// How much nested functions may multiply the size of a value together.
@@ -19,13 +21,14 @@ const GROWTH_OF_COMPUTED: u64 = 1_000;
 /// Checks the arguments of a function that can make values large; tells how many times longer its result may be than an argument.
 pub(super) fn check(db: DbType, name: &str, args: &[Option<&Expr>]) -> Checked<u64> {
     match (db, name) {
-        (DbType::Postgresql | DbType::Mysql, "repeat" | "lpad" | "rpad") => size(name, args, 1),
+        (DbType::Postgresql | DbType::Mysql, "repeat") => repeated(args),
+        (DbType::Postgresql | DbType::Mysql, "lpad" | "rpad") => size(name, args, 1),
         (DbType::Mysql, "space" | "random_bytes") | (DbType::Sqlite, "zeroblob" | "randomblob") => size(name, args, 0),
-        (DbType::Postgresql, "to_char") => Ok(growth_of_text(args.get(1).copied().flatten())),
+        (DbType::Postgresql, "to_char" | "array_to_string") => Ok(growth_of_text(args.get(1).copied().flatten())),
         (_, "replace") => replacement(args, 1, 2),
         (_, "regexp_replace") => Ok(growth_of_text(args.get(2).copied().flatten())),
         (DbType::Postgresql, "format") | (DbType::Sqlite, "format" | "printf") => format_widths(name, args),
-        (_, "generate_series") => series(args).map(|()| 1),
+        (_, "generate_series") => series(db, args).map(|()| 1),
         _ => Ok(1),
     }
 }
@@ -39,6 +42,15 @@ fn size(name: &str, args: &[Option<&Expr>], index: usize) -> Checked<u64> {
             .hint(format!("Write a number of at most {MAX_SIZE} there."))),
     };
     args.get(index).copied().flatten().map_or_else(|| Err(Refusal::refused(format!("`{name}` needs a length as a number."))), limit)
+}
+
+fn repeated(args: &[Option<&Expr>]) -> Checked<u64> {
+    let times = size("repeat", args, 1)?;
+    let length = args.first().copied().flatten().and_then(text).map_or(1, |text| text.len() as u64);
+    if times.saturating_mul(length) > MAX_REPEATED {
+        return Err(Refusal::refused(format!("`repeat` would make a value longer than {MAX_REPEATED}.")).hint("Repeat it less often."));
+    }
+    Ok(times)
 }
 
 fn replacement(args: &[Option<&Expr>], from: usize, to: usize) -> Checked<u64> {
@@ -83,16 +95,19 @@ fn format_widths(name: &str, args: &[Option<&Expr>]) -> Checked<u64> {
     Ok(widest)
 }
 
-fn series(args: &[Option<&Expr>]) -> Checked<()> {
+fn series(db: DbType, args: &[Option<&Expr>]) -> Checked<()> {
     let args: Vec<&Expr> = args.iter().copied().flatten().collect();
     let (start, stop, step) = match args.as_slice() {
         [start, stop] => (*start, *stop, None),
         [start, stop, step] => (*start, *stop, Some(*step)),
         _ => return Err(Refusal::refused("`generate_series` needs a start, a stop and perhaps a step.")),
     };
-    let steps = match step.and_then(interval_seconds) {
+    // Only PostgreSQL has series of times; to SQLite an interval is a text, which counts as the number it begins with.
+    let interval = step.filter(|_| db == DbType::Postgresql).and_then(interval_seconds);
+    let steps = match interval {
         Some(seconds) => match (date_days(start), date_days(stop)) {
             (Some(from), Some(to)) => (to - from).abs() * 86_400.0 / seconds,
+            _ if is_endless(start) || is_endless(stop) => f64::INFINITY,
             // Unknown ends, such as the first and last day of a table: an hour is fine enough.
             _ if seconds >= 3_600.0 => 0.0,
             _ => f64::INFINITY,
@@ -120,7 +135,12 @@ fn number(expr: &Expr) -> Option<f64> {
             Value::Null => Some(0.0),
             _ => None,
         },
-        Expr::Nested(inner) | Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, .. } => number(inner),
+        Expr::Nested(inner) => number(inner),
+        // Without a sign, MySQL's -1 is the largest number there is.
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => {
+            let signed = !matches!(data_type, DataType::Unsigned | DataType::UnsignedInteger);
+            number(inner).filter(|number| signed || *number >= 0.0)
+        }
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => number(expr).map(|number| -number),
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => number(expr),
         _ => None,
@@ -132,8 +152,6 @@ fn text(expr: &Expr) -> Option<&str> {
         Expr::Value(value) => literal(&value.value),
         Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Prefixed { value: inner, .. } => text(inner),
         Expr::TypedString(typed) => literal(&typed.value.value),
-        // SQLite's texts in double quotes.
-        Expr::Identifier(ident) if ident.quote_style == Some('"') => Some(&ident.value),
         _ => None,
     }
 }
@@ -157,10 +175,16 @@ fn date_days(expr: &Expr) -> Option<f64> {
     chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().map(|date| f64::from(chrono::Datelike::num_days_from_ce(&date)))
 }
 
+// `infinity` is a time too.
+fn is_endless(expr: &Expr) -> bool {
+    text(expr).is_some_and(|text| text.to_ascii_lowercase().contains("inf"))
+}
+
 // The length of an interval written out, in seconds; none if it is no interval, or shorter than it looks (`1 month -30 days`).
 fn interval_seconds(expr: &Expr) -> Option<f64> {
     match expr {
         Expr::Nested(inner) => interval_seconds(inner),
+        Expr::Value(_) => span_seconds(text(expr)?),
         Expr::Interval(interval) => {
             let written = text(&interval.value).map(str::to_owned).or_else(|| number(&interval.value).map(|number| number.to_string()))?;
             match &interval.leading_field {
@@ -174,8 +198,8 @@ fn interval_seconds(expr: &Expr) -> Option<f64> {
     }
 }
 
-fn is_interval(data_type: &sqlparser::ast::DataType) -> bool {
-    matches!(data_type, sqlparser::ast::DataType::Interval { .. })
+fn is_interval(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Interval { .. })
 }
 
 // `1 day`, `2 hours`, `1 month 2 days`: pairs of a positive number and a unit.

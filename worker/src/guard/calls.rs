@@ -1,9 +1,11 @@
 //! Function calls: the name must be on the dialect's list, the arguments and clauses ordinary, sizes bounded.
 
+use std::borrow::Cow;
+
 use datagenie_common::model::connections::DbType;
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    ObjectName, OrderByExpr, Spanned, WindowFrameBound, WindowSpec, WindowType,
+    ObjectName, OrderByExpr, Spanned, Value, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::{
@@ -36,7 +38,8 @@ impl Walker<'_> {
                     .at(function.name.span()));
             }
             FunctionArguments::List(list) => {
-                let args = plain_args(list);
+                let args = self.plain_args(list);
+                let args: Vec<Option<&Expr>> = args.iter().map(Option::as_deref).collect();
                 let growth = bounds::check(self.db, &name, &args).map_err(|refusal| refusal.at(function.name.span()))?;
                 self.growing(growth, function, |walker| walker.argument_list(&name, list))?;
             }
@@ -46,6 +49,10 @@ impl Walker<'_> {
             self.within("FILTER", |walker| walker.inside(filter))?;
         }
         match &function.over {
+            Some(WindowType::WindowSpec(spec)) if self.level().naming => {
+                self.level().windows.push(spec.clone());
+                Ok(())
+            }
             Some(WindowType::WindowSpec(spec)) => self.window(spec),
             Some(WindowType::NamedWindow(_)) | None => Ok(()),
         }
@@ -56,7 +63,7 @@ impl Walker<'_> {
         let parts = names::parts(name)?;
         let keys: Vec<String> = parts.iter().map(|part| names::key(self.db, part)).collect();
         let dotted = keys.join(".");
-        if self.extra_functions.iter().any(|extra| extra.eq_ignore_ascii_case(&dotted)) {
+        if self.extra_functions.iter().any(|extra| self.is_added(extra, &keys)) {
             return Ok(dotted);
         }
         let key = match keys.as_slice() {
@@ -70,6 +77,15 @@ impl Walker<'_> {
             return Err(self.not_allowed(key).at(name.span()));
         }
         Ok(key.clone())
+    }
+
+    // In PostgreSQL an admin may write a folded name in any case, but `"Fin"."gross"` is another function than `fin.gross`.
+    fn is_added(&self, extra: &str, keys: &[String]) -> bool {
+        let same = |(part, key): (&str, &String)| match self.db {
+            DbType::Postgresql => key.as_str() == part || *key == part.to_ascii_lowercase(),
+            DbType::Mysql | DbType::Sqlite => key.eq_ignore_ascii_case(part),
+        };
+        extra.split('.').count() == keys.len() && extra.split('.').zip(keys).all(same)
     }
 
     fn not_allowed(&self, name: &str) -> Refusal {
@@ -120,6 +136,8 @@ impl Walker<'_> {
     fn call_argument(&mut self, name: &str, arg: &FunctionArgExpr, place: Place) -> Checked<()> {
         match arg {
             FunctionArgExpr::Expr(Expr::Wildcard(_)) | FunctionArgExpr::Wildcard if name == "count" => Ok(()),
+            // It counts the rows, and tells nothing of them.
+            FunctionArgExpr::QualifiedWildcard(alias) if name == "count" && self.db == DbType::Postgresql => self.stars_of(alias).map(drop),
             FunctionArgExpr::Expr(Expr::Identifier(row)) if OF_ROWS.contains(&name) && self.is_plain_row(row) => Ok(()),
             FunctionArgExpr::Expr(expr) => {
                 let clause = if self.clause == "an expression of SELECT" { "a function" } else { self.clause };
@@ -134,9 +152,22 @@ impl Walker<'_> {
             FunctionArgumentClause::IgnoreOrRespectNulls(_) | FunctionArgumentClause::JsonNullClause(_) => Ok(()),
             FunctionArgumentClause::OrderBy(order) => self.within("ORDER BY", |walker| walker.order(order)),
             FunctionArgumentClause::Separator(value) => self.value(value),
+            FunctionArgumentClause::Limit(rows) if self.db == DbType::Mysql => self.inside(rows),
             FunctionArgumentClause::JsonReturningClause(returning) => types::check(self.db, &returning.data_type),
             _ => Err(Refusal::refused(format!("`{name}` can't have this clause here."))),
         }
+    }
+
+    // The positional arguments, for the bounds; a place that is no expression keeps its position.
+    fn plain_args<'e>(&self, list: &'e FunctionArgumentList) -> Vec<Option<Cow<'e, Expr>>> {
+        let plain = |arg: &'e FunctionArg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))) if self.is_text(ident) => {
+                Some(Cow::Owned(Expr::value(Value::SingleQuotedString(ident.value.clone()))))
+            }
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(Cow::Borrowed(expr)),
+            _ => None,
+        };
+        list.args.iter().map(plain).collect()
     }
 
     /// Checks the expressions of an ORDER BY that is not a query's own.
@@ -171,15 +202,4 @@ pub(super) fn plain_order(item: &OrderByExpr) -> Checked<()> {
         return Err(Refusal::refused("Only ASC, DESC and NULLS FIRST or LAST are allowed in ORDER BY.").at(item.expr.span()));
     }
     Ok(())
-}
-
-// The positional arguments, for the bounds; a place that is no expression keeps its position.
-fn plain_args(list: &FunctionArgumentList) -> Vec<Option<&Expr>> {
-    list.args
-        .iter()
-        .map(|arg| match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
-            _ => None,
-        })
-        .collect()
 }

@@ -1,5 +1,5 @@
 //! The parser's dialects, with what the engines understand and the parser's own dialects miss: MySQL's `!x`, `a MOD b` and
-//! `EXTRACT(YEAR_MONTH …)`, SQLite's `<<` and `>>`. Comments are comments here, never hints or code.
+//! `EXTRACT(YEAR_MONTH …)`, SQLite's `<<`, `>>` and `a IS b`. Comments are comments here, never hints or code.
 
 use std::any::TypeId;
 
@@ -132,6 +132,23 @@ impl Sqlite {
     const BASE: SQLiteDialect = SQLiteDialect {};
 }
 
+// Whether `IS` with any value follows, and whether it is negated.
+fn at_is_value(parser: &Parser<'_>) -> Option<bool> {
+    let keyword = |n: usize| match &parser.peek_nth_token_ref(n).token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    if keyword(0) != Keyword::IS {
+        return None;
+    }
+    let negated = keyword(1) == Keyword::NOT;
+    let known = matches!(
+        keyword(1 + usize::from(negated)),
+        Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::UNKNOWN | Keyword::DISTINCT | Keyword::JSON | Keyword::NORMALIZED
+    );
+    (!known).then_some(negated)
+}
+
 impl Dialect for Sqlite {
     fn dialect(&self) -> TypeId {
         TypeId::of::<SQLiteDialect>()
@@ -152,6 +169,17 @@ impl Dialect for Sqlite {
         true
     }
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some(negated) = at_is_value(parser) {
+            parser.advance_token();
+            if negated {
+                parser.advance_token();
+            }
+            let left = Box::new(expr.clone());
+            return Some(parser.parse_subexpr(precedence).map(Box::new).map(|right| match negated {
+                true => Expr::IsDistinctFrom(left, right),
+                false => Expr::IsNotDistinctFrom(left, right),
+            }));
+        }
         Self::BASE.parse_infix(parser, expr, precedence)
     }
     fn supports_in_empty_list(&self) -> bool {

@@ -137,7 +137,8 @@ impl Walker<'_> {
         }
     }
 
-    fn is_text(&self, ident: &Ident) -> bool {
+    /// Whether a name in double quotes is a text to SQLite.
+    pub(super) fn is_text(&self, ident: &Ident) -> bool {
         self.db == DbType::Sqlite && ident.quote_style == Some('"') && self.meaning(ident) == Meaning::Unknown
     }
 
@@ -203,7 +204,8 @@ fn is_comparison(op: &BinaryOperator) -> bool {
     matches!(op, B::Eq | B::NotEq | B::Gt | B::GtEq | B::Lt | B::LtEq | B::Spaceship | B::Glob | B::Regexp | B::Match)
 }
 
-fn binary_allowed(db: DbType, op: &BinaryOperator) -> bool {
+/// Whether an operator between two values is allowed.
+pub(super) fn binary_allowed(db: DbType, op: &BinaryOperator) -> bool {
     use BinaryOperator as B;
     match op {
         B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::StringConcat => true,

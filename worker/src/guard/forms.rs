@@ -2,11 +2,12 @@
 
 use datagenie_common::model::connections::DbType;
 use sqlparser::ast::{
-    AccessExpr, CastKind, CeilFloorKind, DataType, Expr, Interval, ObjectName, ObjectNamePart, Spanned, Subscript, TypedString, Value,
+    AccessExpr, CastKind, CeilFloorKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, ObjectName,
+    ObjectNamePart, Spanned, Subscript, TypedString, Value,
 };
 
 use super::{
-    expressions::unsupported,
+    expressions::{binary_allowed, unsupported},
     names,
     refusal::{Checked, Refusal},
     types,
@@ -69,18 +70,28 @@ impl Walker<'_> {
                 self.operand(inner, low)?;
                 self.operand(inner, high)
             }
-            Expr::Like { any: false, expr: inner, pattern, escape_char, .. }
-            | Expr::ILike { any: false, expr: inner, pattern, escape_char, .. }
-            | Expr::SimilarTo { expr: inner, pattern, escape_char, .. } => {
+            Expr::Like { any, expr: inner, pattern, escape_char, .. } | Expr::ILike { any, expr: inner, pattern, escape_char, .. }
+                if !*any || self.db == DbType::Postgresql =>
+            {
                 self.inside(inner)?;
-                self.operand(inner, pattern)?;
+                match pattern.as_ref() {
+                    Expr::Function(function) if self.db == DbType::Postgresql => self.patterns(function)?,
+                    pattern => self.operand(inner, pattern)?,
+                }
+                self.all_inside(escape_char.as_deref())
+            }
+            Expr::SimilarTo { expr: inner, pattern, escape_char, .. } => {
+                self.inside(inner)?;
+                self.inside(pattern)?;
                 self.all_inside(escape_char.as_deref())
             }
             Expr::RLike { expr: inner, pattern, .. } => {
                 self.inside(inner)?;
                 self.inside(pattern)
             }
-            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
+            Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right }
+                if binary_allowed(self.db, compare_op) =>
+            {
                 self.inside(left)?;
                 self.inside(right)
             }
@@ -99,6 +110,18 @@ impl Walker<'_> {
                 self.inside(&member.array)
             }
             _ => Err(unsupported(expr)),
+        }
+    }
+
+    // `LIKE ALL (ARRAY[…])` arrives as the call of a function `ALL`.
+    fn patterns(&mut self, function: &Function) -> Checked<()> {
+        let quantifier = function.name.to_string().eq_ignore_ascii_case("all") && function.over.is_none() && function.filter.is_none();
+        match &function.args {
+            FunctionArguments::List(list) if quantifier && list.clauses.is_empty() => match list.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(patterns))] => self.inside(patterns),
+                _ => self.function(function),
+            },
+            _ => self.function(function),
         }
     }
 

@@ -1,9 +1,10 @@
-//! FROM: relations, subqueries and joins.
+//! FROM: relations, CTEs and subqueries, and the names under which they can be used.
+
+use std::{collections::HashSet, slice};
 
 use datagenie_common::model::connections::DbType;
 use sqlparser::ast::{
-    Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod,
-    TableSampleModifier, TableWithJoins,
+    Ident, ObjectName, Query, Spanned, TableAlias, TableFactor, TableSampleKind, TableSampleMethod, TableSampleModifier, TableWithJoins,
 };
 
 use super::{
@@ -11,98 +12,23 @@ use super::{
     queries::renamed,
     refusal::{Checked, Refusal},
     scope::{Column, CteState, Source, Star},
-    selects::single_ident,
-    walk::{MAX_SOURCES, Walker},
+    walk::{MAX_SOURCE_COLUMNS, MAX_SOURCES, Walker},
 };
 
 impl Walker<'_> {
     /// Checks a FROM; its sources become the current level's.
     pub(super) fn from(&mut self, from: &[TableWithJoins]) -> Checked<()> {
         for item in from {
-            let stars = self.joined(item)?;
+            // To SQLite a comma is a join like any other: NATURAL and USING look at all that stands before.
+            let before = if self.db == DbType::Sqlite { std::mem::take(&mut self.level().star) } else { Vec::new() };
+            let stars = self.joined(item, before)?;
             self.level().star.extend(stars);
         }
         Ok(())
     }
 
-    fn joined(&mut self, item: &TableWithJoins) -> Checked<Vec<Star>> {
-        self.deeper(|walker| {
-            let mut left = walker.factor(&item.relation)?;
-            for join in &item.joins {
-                let right = walker.factor(&join.relation)?;
-                left = walker.join(join, left, right)?;
-            }
-            Ok(left)
-        })
-    }
-
-    fn join(&mut self, join: &Join, mut left: Vec<Star>, right: Vec<Star>) -> Checked<Vec<Star>> {
-        let constraint = match &join.join_operator {
-            JoinOperator::Join(constraint)
-            | JoinOperator::Inner(constraint)
-            | JoinOperator::Left(constraint)
-            | JoinOperator::LeftOuter(constraint)
-            | JoinOperator::Right(constraint)
-            | JoinOperator::RightOuter(constraint)
-            | JoinOperator::FullOuter(constraint)
-            | JoinOperator::CrossJoin(constraint) => Some(constraint),
-            JoinOperator::StraightJoin(constraint) if self.db == DbType::Mysql => Some(constraint),
-            _ => None,
-        };
-        let Some(constraint) = constraint.filter(|_| !join.global) else {
-            return Err(
-                Refusal::refused("This kind of join is not allowed.").hint("Use JOIN, LEFT JOIN, RIGHT JOIN, FULL JOIN or CROSS JOIN.")
-            );
-        };
-        match constraint {
-            JoinConstraint::None => {}
-            JoinConstraint::On(condition) => self.within("a join condition", |walker| walker.inside(condition))?,
-            JoinConstraint::Using(columns) => {
-                let idents = columns.iter().map(single_ident).collect::<Checked<Vec<_>>>()?;
-                let keys: Vec<String> = idents.iter().map(|ident| names::key(self.db, ident)).collect();
-                for (ident, key) in idents.iter().zip(&keys) {
-                    let known = |side: &[Star]| side.iter().any(|star| star.column.key == *key);
-                    if !(known(&left) && known(&right)) {
-                        return Err(Refusal::invalid(format!("USING needs a column `{}` on both sides.", names::text(ident)))
-                            .hint("Use ON with the columns of each side.")
-                            .at(ident.span));
-                    }
-                }
-                return self.merged(&keys, left, right);
-            }
-            JoinConstraint::Natural => {
-                let keys: Vec<String> = left
-                    .iter()
-                    .map(|star| star.column.key.clone())
-                    .filter(|key| right.iter().any(|star| star.column.key == *key))
-                    .collect();
-                return self.merged(&keys, left, right);
-            }
-        }
-        left.extend(right);
-        Ok(left)
-    }
-
-    // What `*` means after USING or NATURAL: the common columns once, then the rest of each side.
-    fn merged(&mut self, keys: &[String], left: Vec<Star>, right: Vec<Star>) -> Checked<Vec<Star>> {
-        let mut stars = Vec::with_capacity(left.len() + right.len());
-        for key in keys {
-            let common = left.iter().chain(&right).filter(|star| star.column.key == *key);
-            for star in common {
-                if star.column.mask.is_some() {
-                    return self.within("a join condition", |walker| Err(walker.masked(&star.column.shown)));
-                }
-            }
-            let first = left.iter().find(|star| star.column.key == *key);
-            stars.extend(first.map(|star| Star { source: None, column: star.column.clone() }));
-        }
-        let rest = |star: &Star| !keys.contains(&star.column.key);
-        stars.extend(left.into_iter().filter(rest));
-        stars.extend(right.into_iter().filter(rest));
-        Ok(stars)
-    }
-
-    fn factor(&mut self, factor: &TableFactor) -> Checked<Vec<Star>> {
+    /// Checks a part of a FROM; returns what `*` means for it.
+    pub(super) fn factor(&mut self, factor: &TableFactor) -> Checked<Vec<Star>> {
         self.sources += 1;
         if self.sources > MAX_SOURCES {
             return Err(
@@ -123,10 +49,14 @@ impl Walker<'_> {
 
     // A name in FROM: a CTE in scope, else a relation of the catalogue.
     fn named(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Checked<Vec<Star>> {
-        if let [ident] = names::parts(name)?.as_slice()
-            && let Some(columns) = self.cte(ident)?
-        {
-            return self.add_query(columns, Some(*ident), alias);
+        if let [ident] = names::parts(name)?.as_slice() {
+            if let Some(columns) = self.cte(ident)? {
+                return self.add_query(columns, Some(*ident), alias);
+            }
+            // `FROM DUAL` is MySQL's way to say that there is no table.
+            if self.db == DbType::Mysql && ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("dual") && alias.is_none() {
+                return self.add(Vec::new(), None, None, None);
+            }
         }
         let relation = self.catalog.relation(name)?;
         let columns = self.catalog.columns(&relation);
@@ -173,17 +103,26 @@ impl Walker<'_> {
 
     fn nested(&mut self, item: &TableWithJoins, alias: Option<&TableAlias>) -> Checked<Vec<Star>> {
         let first = self.level().sources.len();
-        let stars = self.joined(item)?;
+        let stars = self.joined(item, Vec::new())?;
         if alias.is_none() {
             return Ok(stars);
         }
-        // An alias of a join hides the names inside.
+        // An alias of a join hides the names inside, from here on.
+        self.late(slice::from_ref(item))?;
         self.level().sources.truncate(first);
         self.add(stars.into_iter().map(|star| star.column).collect(), None, alias, None)
     }
 
     // Adds a subquery or a CTE.
     fn add_query(&mut self, columns: Vec<Column>, own: Option<&Ident>, alias: Option<&TableAlias>) -> Checked<Vec<Star>> {
+        // SQLite gives the second column of a name another one (`email:1`), which would pass for an unknown name here.
+        if self.db == DbType::Sqlite && columns.iter().any(|column| column.mask.is_some()) {
+            let mut keys = HashSet::new();
+            if let Some(twice) = columns.iter().find(|column| !keys.insert(column.key.as_str())) {
+                return Err(Refusal::refused(format!("Two columns of a subquery are called `{}`, which masks do not allow.", twice.shown))
+                    .hint("Give each column of the subquery its own alias."));
+            }
+        }
         let stars = self.add(columns, own, alias, None)?;
         if let Some(source) = self.level().sources.last_mut() {
             source.queried = true;
@@ -203,6 +142,12 @@ impl Walker<'_> {
             if alias.at.is_some() || alias.columns.iter().any(|column| column.data_type.is_some()) {
                 return Err(Refusal::refused(format!("The alias `{alias}` is unusual.")).hint("Write AS name.").at(alias.name.span));
             }
+            // By place: that of a table may have changed since the last look at it.
+            if schema.is_some() && !alias.columns.is_empty() && columns.iter().any(|column| column.mask.is_some()) {
+                return Err(Refusal::refused("The columns of a table with masked columns can't be renamed here.")
+                    .hint("Use the columns' own names.")
+                    .at(alias.name.span));
+            }
             let list: Vec<Ident> = alias.columns.iter().map(|column| column.name.clone()).collect();
             columns = renamed(self.db, columns, &list, &names::text(&alias.name))?;
         }
@@ -212,9 +157,16 @@ impl Walker<'_> {
             qualifier,
             stored: schema.is_some(),
             queried: false,
-            schema: schema.filter(|_| alias.is_none()),
+            schema: schema.filter(|_| alias.is_none() || self.db != DbType::Postgresql),
             columns,
         };
+        self.source_columns += source.columns.len();
+        if self.source_columns > MAX_SOURCE_COLUMNS {
+            return Err(Refusal::refused(format!(
+                "The tables and subqueries of the statement have more than {MAX_SOURCE_COLUMNS} columns."
+            ))
+            .hint("Use fewer joins, and name the columns of subqueries."));
+        }
         let level = self.level();
         let index = level.sources.len();
         let visible = source.columns.iter().filter(|column| !column.hidden);

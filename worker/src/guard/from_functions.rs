@@ -37,7 +37,8 @@ impl Walker<'_> {
             }
             TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality } => {
                 self.within("FROM", |walker| walker.all_inside(array_exprs))?;
-                let columns = vec![Column::fixed("unnest"); array_exprs.len()];
+                // Of an array of rows it makes their columns.
+                let columns = vec![Column { certain: false, ..Column::fixed("unnest") }; array_exprs.len()];
                 self.function_source(columns, "unnest", *with_ordinality, alias.as_ref())
             }
             TableFactor::JsonTable { json_expr, json_path, columns, alias } if self.db == DbType::Mysql => {
@@ -63,7 +64,10 @@ impl Walker<'_> {
             exprs.push(Some(expr));
         }
         bounds::check(self.db, &key, &exprs).map_err(|refusal| refusal.at(name.span()))?;
-        self.within("FROM", |walker| walker.all_inside(exprs.into_iter().flatten()))?;
+        // SQLite's are read later.
+        if self.db != DbType::Sqlite {
+            self.within("FROM", |walker| walker.all_inside(exprs.into_iter().flatten()))?;
+        }
         let columns = match key.as_str() {
             "json_to_record" | "jsonb_to_record" | "json_to_recordset" | "jsonb_to_recordset" => {
                 return self.record_source(&key, ordinality, alias);
@@ -76,7 +80,8 @@ impl Walker<'_> {
             "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => fixed(&["key", "value"]),
             "json_array_elements" | "jsonb_array_elements" | "json_array_elements_text" | "jsonb_array_elements_text" => fixed(&["value"]),
             "generate_series" if self.db == DbType::Sqlite => fixed(&["value"]),
-            other => fixed(&[other]),
+            // Nobody knows what a function that an admin added returns.
+            other => vec![Column { certain: functions::allowed(self.db, other, functions::Kind::Table), ..Column::fixed(other) }],
         };
         self.function_source(columns, &key, ordinality, alias)
     }
@@ -88,9 +93,10 @@ impl Walker<'_> {
         if let (DbType::Postgresql, [only], Some(alias), false) = (self.db, columns.as_mut_slice(), alias, list) {
             let named = Column::named(self.db, &alias.name, None);
             if only.key == key {
-                *only = named;
+                *only = Column { certain: only.certain, ..named };
             } else {
-                other_names.push(Column { hidden: true, ..named });
+                // The whole row, unless anything is a column of that name.
+                other_names.push(Column { hidden: true, certain: false, ..named });
             }
         }
         if ordinality {

@@ -7,13 +7,17 @@
 mod bounds;
 mod calls;
 mod catalog;
+mod columns;
 mod dialects;
 mod expressions;
 mod forms;
 mod from;
 mod from_functions;
 mod functions;
+mod joins;
+mod late;
 mod names;
+mod ordinals;
 mod outputs;
 mod parse;
 mod queries;
@@ -21,10 +25,17 @@ mod refusal;
 mod rewrite;
 mod scope;
 mod selects;
+mod tidy;
 mod tokens;
 mod types;
 mod walk;
 
+#[cfg(test)]
+mod name_tests;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +46,7 @@ use datagenie_common::model::{
 };
 use sqlparser::ast::Query;
 
+pub(crate) use functions::is_listed;
 pub use refusal::Refusal;
 
 /// Trees with longer chains of operators are not compared, which is recursive; what their rendered text means is checked instead.

@@ -21,15 +21,22 @@ pub(super) fn key(db: DbType, ident: &Ident) -> String {
     match (db, ident.quote_style) {
         (DbType::Postgresql, None) => cut(ident.value.to_ascii_lowercase()),
         (DbType::Postgresql, Some(_)) => cut(text(ident)),
-        (DbType::Mysql | DbType::Sqlite, _) => text(ident).to_ascii_lowercase(),
+        (DbType::Mysql, _) => folded(&text(ident)),
+        (DbType::Sqlite, _) => text(ident).to_ascii_lowercase(),
     }
+}
+
+// MySQL compares the names of columns without case by Unicode's simple folding, one character for one: to it the Kelvin sign is a K.
+fn folded(name: &str) -> String {
+    name.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
 }
 
 /// The same for a name as the catalogue has it.
 pub(super) fn catalog_key(db: DbType, name: &str) -> String {
     match db {
         DbType::Postgresql => name.to_owned(),
-        DbType::Mysql | DbType::Sqlite => name.to_ascii_lowercase(),
+        DbType::Mysql => folded(name),
+        DbType::Sqlite => name.to_ascii_lowercase(),
     }
 }
 

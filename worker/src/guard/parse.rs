@@ -10,6 +10,7 @@ use sqlparser::{
 use super::{
     dialects,
     refusal::{Checked, Refusal},
+    tidy,
     tokens::{self, only_select, too_deep},
 };
 
@@ -44,9 +45,9 @@ pub(super) fn statement(sql: &str, db: DbType) -> Checked<Read> {
     let mut tokens = tokenize(sql, db).map_err(|error| unreadable_token(&error))?;
     tokens::check(&tokens)?;
     if db == DbType::Sqlite {
-        tokens::without_index_hints(&tokens)?;
+        tidy::without_index_hints(&tokens)?;
     }
-    tokens = tokens::tidy(sql, tokens, db);
+    tokens = tidy::tidy(sql, tokens, db);
     let query = query(tokens.clone(), db)?;
     Ok(Read { tokens, query })
 }

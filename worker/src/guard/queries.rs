@@ -1,10 +1,7 @@
 //! Queries: WITH, set operations, VALUES, ORDER BY and LIMIT.
 
 use datagenie_common::model::connections::DbType;
-use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator,
-    SetQuantifier, Spanned, UnaryOperator, Value, Values, With,
-};
+use sqlparser::ast::{Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Spanned, Values, With};
 
 use super::{
     calls::plain_order,
@@ -55,25 +52,10 @@ impl Walker<'_> {
         }
         for item in items {
             plain_order(item)?;
-            self.ordinal(&item.expr, columns)?;
+            self.ordinals(&item.expr, columns)?;
             self.inside(&item.expr)?;
         }
         Ok(())
-    }
-
-    /// A number in ORDER BY or GROUP BY means an output column, which must not be a masked one.
-    pub(super) fn ordinal(&self, expr: &Expr, columns: &[Column]) -> Checked<()> {
-        let Expr::Value(value) = ordinal_of(expr) else { return Ok(()) };
-        let Value::Number(digits, _) = &value.value else { return Ok(()) };
-        let column = match digits.parse::<usize>() {
-            Ok(place) => place.checked_sub(1).and_then(|index| columns.get(index)).filter(|column| column.mask.is_some()),
-            // A number of another form; which column it could mean is the server's business.
-            Err(_) => columns.iter().find(|column| column.mask.is_some()),
-        };
-        match column {
-            Some(column) => Err(self.masked(&column.shown).at(value.span)),
-            None => Ok(()),
-        }
     }
 
     fn limits(&mut self, query: &Query) -> Checked<()> {
@@ -221,29 +203,6 @@ impl Walker<'_> {
         };
         Ok(first.iter().enumerate().map(named).collect())
     }
-}
-
-// The engines look through parentheses, a plus, a collation and SQLite's hints for a number that means a column.
-fn ordinal_of(expr: &Expr) -> &Expr {
-    let mut inner = expr;
-    loop {
-        inner = match inner {
-            Expr::Nested(next) | Expr::Collate { expr: next, .. } | Expr::UnaryOp { op: UnaryOperator::Plus, expr: next } => next,
-            Expr::Function(function) if is_hint(function) => match &function.args {
-                FunctionArguments::List(list) => match list.args.first() {
-                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(next))) => next,
-                    _ => return inner,
-                },
-                _ => return inner,
-            },
-            other => return other,
-        };
-    }
-}
-
-fn is_hint(function: &Function) -> bool {
-    let name = function.name.to_string();
-    ["likely", "unlikely", "likelihood"].iter().any(|hint| name.trim_matches(['"', '`', '[', ']']).eq_ignore_ascii_case(hint))
 }
 
 fn plain_query(query: &Query) -> Checked<()> {

@@ -1,7 +1,7 @@
 //! What a name can mean at a place of the statement: the sources of each enclosing FROM, output aliases, CTEs.
 
 use datagenie_common::model::{connections::DbType, policies::MaskKind};
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Ident, WindowSpec};
 
 /// A column of a source or of a query's output.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Column {
     pub shown: String,
     /// Its mask: the values are a masked column's own.
     pub mask: Option<MaskKind>,
-    /// Whether `shown` is known for sure; the names of unnamed expressions are the server's business.
+    /// Whether it is called so for sure; the names of unnamed expressions are the server's business.
     pub certain: bool,
     /// Can be named, and is not part of `*`.
     pub hidden: bool,
@@ -36,7 +36,7 @@ pub(super) struct Source {
     pub alias: Option<String>,
     /// The same as an identifier to write.
     pub qualifier: Option<Ident>,
-    /// The schema it may be qualified with besides: that of a relation without an alias.
+    /// The schema it may be qualified with besides: that of a relation, in PostgreSQL only if it has no alias.
     pub schema: Option<String>,
     /// Its columns.
     pub columns: Vec<Column>,
@@ -44,6 +44,17 @@ pub(super) struct Source {
     pub stored: bool,
     /// Whether it is a query of the statement, so that a whole row of it holds these columns and no others.
     pub queried: bool,
+}
+
+impl Source {
+    // Whether a qualifier may mean it. The schema of a query of the statement is nobody's business but PostgreSQL's.
+    fn is_named(&self, db: DbType, schema: Option<&str>, alias: &str) -> bool {
+        let of_schema = |schema: &str| match &self.schema {
+            Some(own) => own.as_str() == schema,
+            None => db != DbType::Postgresql,
+        };
+        self.alias.as_deref() == Some(alias) && schema.is_none_or(of_schema)
+    }
 }
 
 /// A column of `*`.
@@ -66,6 +77,10 @@ pub(super) struct Level {
     pub aliases: Vec<Column>,
     /// Whether they may be named in the clause that is being read.
     pub aliases_on: bool,
+    /// Whether the expressions of SELECT are being read, whose windows wait for all their aliases (MySQL).
+    pub naming: bool,
+    /// The windows that wait.
+    pub windows: Vec<WindowSpec>,
 }
 
 /// What a column reference turned out to be.
@@ -79,54 +94,77 @@ pub(super) enum Meaning {
     Unknown,
 }
 
-fn any_mask<'c>(columns: impl Iterator<Item = &'c Column>) -> Option<Option<MaskKind>> {
-    let mut found = None;
-    for column in columns {
-        let mask = found.get_or_insert(None);
-        if mask.is_none() {
-            *mask = column.mask;
+impl Meaning {
+    // Takes in the columns of the name that were found; a mask of any counts. Tells whether one of them is called so for sure.
+    fn meet<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> bool {
+        let mut certain = false;
+        for column in columns {
+            certain |= column.certain;
+            if !matches!(self, Self::Column(Some(_))) {
+                *self = Self::Column(column.mask);
+            }
         }
+        certain
     }
-    found
 }
 
-/// What an unqualified name means. Where several columns have the name (the server decides, or complains), a mask of any counts.
-pub(super) fn unqualified(levels: &[Level], key: &str) -> Meaning {
+/// What an unqualified name means. Where several columns have the name (the server decides, or complains), a mask of any counts. So do
+/// masks further out if the column found may be called otherwise, or if the order of the search is not known (`wide`).
+pub(super) fn unqualified(levels: &[Level], key: &str, wide: bool) -> Meaning {
+    let mut meaning = Meaning::Unknown;
     for level in levels.iter().rev() {
         let columns = level.sources.iter().flat_map(|source| &source.columns);
         let aliases = level.aliases.iter().filter(|_| level.aliases_on);
-        if let Some(mask) = any_mask(columns.chain(aliases).filter(|column| column.key == key)) {
-            return Meaning::Column(mask);
+        if meaning.meet(columns.chain(aliases).filter(|column| column.key == key)) && !wide {
+            return meaning;
         }
     }
-    Meaning::Unknown
+    if meaning == Meaning::Column(None) {
+        // If there is no such column after all, a table of that name is meant, with all of its columns.
+        let rows = levels.iter().flat_map(|level| &level.sources).filter(|source| source.alias.as_deref() == Some(key));
+        meaning.meet(rows.flat_map(|source| &source.columns).filter(|column| column.mask.is_some()));
+    }
+    meaning
 }
 
 /// What `alias.name` or `schema.table.name` means.
 ///
-/// MySQL may compare aliases by case or not; so there the masks of every enclosing level count.
-pub(super) fn qualified(db: DbType, levels: &[Level], schema: Option<&str>, alias: &str, key: &str) -> Meaning {
+/// MySQL may compare aliases by case or not, and SQLite passes over some where a schema is named; so there the masks of every
+/// enclosing level count.
+pub(super) fn qualified(db: DbType, levels: &[Level], schema: Option<&str>, alias: &str, key: &str, wide: bool) -> Meaning {
+    let wide = wide || db == DbType::Mysql || (db == DbType::Sqlite && schema.is_some());
     let mut meaning = Meaning::Unknown;
     for level in levels.iter().rev() {
-        let of_alias = |source: &&Source| {
-            source.alias.as_deref() == Some(alias) && schema.is_none_or(|schema| source.schema.as_deref() == Some(schema))
-        };
-        if !level.sources.iter().any(|source| of_alias(&source)) {
+        let named = |source: &&Source| source.is_named(db, schema, alias);
+        if !level.sources.iter().any(|source| named(&source)) {
             continue;
         }
-        let columns = level.sources.iter().filter(of_alias).flat_map(|source| &source.columns);
-        match (any_mask(columns.filter(|column| column.key == key)), meaning) {
-            (Some(mask), Meaning::Column(None)) => meaning = Meaning::Column(mask),
-            (Some(_), Meaning::Column(Some(_))) => {}
-            (Some(mask), _) => meaning = Meaning::Column(mask),
-            (None, Meaning::Unknown) => meaning = Meaning::NoSuchColumn,
-            (None, _) => {}
+        let columns = level.sources.iter().filter(named).flat_map(|source| &source.columns);
+        let certain = meaning.meet(columns.filter(|column| column.key == key));
+        if meaning == Meaning::Unknown {
+            meaning = Meaning::NoSuchColumn;
         }
-        if db == DbType::Postgresql || (db == DbType::Sqlite && matches!(meaning, Meaning::Column(_))) {
+        if !wide && (certain || db == DbType::Postgresql) {
             break;
         }
     }
     meaning
+}
+
+/// Whether a name that every stored table has besides its columns (SQLite's `rowid`) is met before a column of that name.
+pub(super) fn stored_first(levels: &[Level], alias: Option<&str>, key: &str) -> bool {
+    for level in levels.iter().rev() {
+        let named = |source: &&Source| alias.is_none_or(|alias| source.alias.as_deref() == Some(alias));
+        let mut columns = level.sources.iter().filter(named).flat_map(|source| &source.columns);
+        let mut aliases = level.aliases.iter().filter(|_| level.aliases_on && alias.is_none());
+        if columns.any(|column| column.key == key) || aliases.any(|column| column.key == key) {
+            return false;
+        }
+        if level.sources.iter().filter(named).any(|source| source.stored) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Where a CTE stands.

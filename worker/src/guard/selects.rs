@@ -1,5 +1,7 @@
 //! One SELECT: its clauses in the order in which names come into scope.
 
+use std::collections::HashSet;
+
 use datagenie_common::model::connections::DbType;
 use sqlparser::ast::{
     Distinct, GroupByExpr, GroupByWithModifier, NamedWindowExpr, ObjectName, Select, SelectFlavor, SelectItem,
@@ -11,7 +13,7 @@ use super::{
     refusal::{Checked, Refusal},
     rewrite::Expansion,
     scope::{Column, Level, Star},
-    walk::{Place, Walker},
+    walk::{MAX_COLUMNS, Place, Walker},
 };
 
 impl Walker<'_> {
@@ -22,7 +24,9 @@ impl Walker<'_> {
         self.levels.push(Level::default());
         self.within("FROM", |walker| walker.from(&select.from))?;
         let columns = self.within("an expression of SELECT", |walker| walker.projection(&select.projection))?;
-        self.level().aliases = columns.iter().filter(|column| !column.hidden).cloned().collect();
+        let level = self.level();
+        level.aliases = columns.iter().filter(|column| !column.hidden).cloned().collect();
+        level.naming = false;
         self.clauses(select, &columns)?;
         let level = self.levels.pop().unwrap_or_default();
         self.levels.truncate(outer);
@@ -33,6 +37,7 @@ impl Walker<'_> {
         // SQLite lets WHERE name output columns, MySQL and SQLite HAVING, all of them GROUP BY.
         let (sqlite, postgres) = (self.db == DbType::Sqlite, self.db == DbType::Postgresql);
         self.level().aliases_on = sqlite;
+        self.late(&select.from)?;
         self.within("WHERE", |walker| walker.all_inside(&select.selection))?;
         self.level().aliases_on = true;
         self.within("GROUP BY", |walker| walker.group_by(&select.group_by, columns))?;
@@ -44,6 +49,8 @@ impl Walker<'_> {
             }
         }
         self.level().aliases_on = true;
+        let windows = std::mem::take(&mut self.level().windows);
+        windows.iter().try_for_each(|window| self.window(window))?;
         match &select.distinct {
             None | Some(Distinct::All) => Ok(()),
             // Distinct values come sorted, which would tell the order of what is masked.
@@ -53,7 +60,7 @@ impl Walker<'_> {
             },
             Some(Distinct::On(exprs)) if postgres => self.within("DISTINCT ON", |walker| {
                 for expr in exprs {
-                    walker.ordinal(expr, columns)?;
+                    walker.ordinals(expr, columns)?;
                     walker.inside(expr)?;
                 }
                 Ok(())
@@ -67,13 +74,16 @@ impl Walker<'_> {
             return Err(Refusal::refused("GROUP BY ALL is not allowed.").hint("Name what to group by."));
         };
         for expr in exprs {
-            self.ordinal(expr, columns)?;
+            self.ordinals(expr, columns)?;
             self.inside(expr)?;
         }
         for modifier in modifiers {
             match modifier {
                 GroupByWithModifier::Rollup => {}
-                GroupByWithModifier::GroupingSets(sets) if self.db == DbType::Postgresql => self.inside(sets)?,
+                GroupByWithModifier::GroupingSets(sets) if self.db == DbType::Postgresql => {
+                    self.ordinals(sets, columns)?;
+                    self.inside(sets)?;
+                }
                 _ => return Err(Refusal::refused("This modifier of GROUP BY is not allowed.").hint("Use ROLLUP or none.")),
             }
         }
@@ -84,12 +94,23 @@ impl Walker<'_> {
         if items.is_empty() {
             return Err(Refusal::refused("SELECT names no columns.").hint("Name at least one."));
         }
+        // MySQL's windows and subqueries of SELECT may name its aliases, and for windows these come before the columns of FROM.
+        let mysql = self.db == DbType::Mysql;
+        let level = self.level();
+        (level.naming, level.aliases_on) = (mysql, mysql);
         let mut columns = Vec::with_capacity(items.len());
         for item in items {
+            let before = columns.len();
             match item {
                 SelectItem::UnnamedExpr(expr) => {
                     let mask = self.expr(expr, Place::Bare)?;
-                    columns.push(outputs::unnamed(self.db, expr, mask));
+                    let column = outputs::unnamed(self.db, expr, mask);
+                    if mask.is_some() && !column.certain {
+                        return Err(Refusal::refused(format!("`{expr}` is masked for you, and needs a name."))
+                            .hint("Give it one: AS name.")
+                            .at(expr.span()));
+                    }
+                    columns.push(column);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let mask = self.expr(expr, Place::Bare)?;
@@ -102,6 +123,14 @@ impl Walker<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) | SelectItem::ExprWithAliases { .. } => {
                     return Err(Refusal::refused(format!("`{item}` is not allowed.")).hint("Name the columns.").at(item.span()));
                 }
+            }
+            if columns.len() > MAX_COLUMNS {
+                return Err(Refusal::refused(format!("A query has more than {MAX_COLUMNS} columns.")).hint("Name those you need."));
+            }
+            if mysql {
+                let masked = columns[before..].iter().filter(|column| column.mask.is_some());
+                let masked: Vec<Column> = masked.cloned().collect();
+                self.level().aliases.extend(masked);
             }
         }
         Ok(columns)
@@ -133,7 +162,8 @@ impl Walker<'_> {
         Ok(stars.into_iter().map(|star| star.column).collect())
     }
 
-    fn stars_of(&mut self, name: &ObjectName) -> Checked<Vec<Star>> {
+    /// The columns of `alias.*`.
+    pub(super) fn stars_of(&mut self, name: &ObjectName) -> Checked<Vec<Star>> {
         let keys: Vec<String> = names::parts(name)?.into_iter().map(|part| names::key(self.db, part)).collect();
         let (schema, alias) = match keys.as_slice() {
             [alias] => (None, alias),
@@ -169,8 +199,9 @@ impl Walker<'_> {
         let db = self.db;
         let level = self.level();
         let mut columns = Expansion::with_capacity(stars.len());
-        for (index, star) in stars.iter().enumerate() {
-            let repeated = stars[..index].iter().any(|other| other.source == star.source && other.column.key == star.column.key);
+        let mut seen = HashSet::new();
+        for star in stars {
+            let repeated = !seen.insert((star.source, star.column.key.as_str()));
             if repeated || !star.column.certain {
                 return Err(Refusal::refused("A `*` here includes a column without a name of its own, which masks require.")
                     .hint("Give every column of the subquery its own alias, or name the columns in place of `*`."));

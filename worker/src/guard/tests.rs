@@ -14,7 +14,7 @@ use datagenie_common::{
 
 use super::{GuardInput, Guarded, Refusal, Relation, check};
 
-const ALL: [DbType; 3] = [DbType::Postgresql, DbType::Mysql, DbType::Sqlite];
+pub(super) const ALL: [DbType; 3] = [DbType::Postgresql, DbType::Mysql, DbType::Sqlite];
 
 fn table(columns: &[&str]) -> Table {
     let columns = columns.iter().zip(1..).map(|(name, position)| {
@@ -27,11 +27,11 @@ fn tables(list: &[(&str, &[&str])]) -> BTreeMap<String, Table> {
     list.iter().map(|(name, columns)| ((*name).to_owned(), table(columns))).collect()
 }
 
-fn home(db: DbType) -> &'static str {
+pub(super) fn home(db: DbType) -> &'static str {
     db.default_schema("shop")
 }
 
-fn shop(db: DbType) -> SourceSchema {
+pub(super) fn shop(db: DbType) -> SourceSchema {
     let own = tables(&[
         ("customers", &["id", "name", "email", "phone", "city", "segment", "joined_on"]),
         ("products", &["id", "name", "category", "price"]),
@@ -49,7 +49,7 @@ fn shop(db: DbType) -> SourceSchema {
     SourceSchema { default_schema: home(db).to_owned(), schemas, cached_at: None }
 }
 
-fn policy(db: DbType, masked: bool) -> Policy {
+pub(super) fn policy(db: DbType, masked: bool) -> Policy {
     let mask =
         |column: &str, kind| ColumnMask { schema: home(db).to_owned(), table: "customers".to_owned(), column: column.to_owned(), kind };
     Policy {
@@ -84,7 +84,7 @@ fn refused(db: DbType, sql: &str) -> Refusal {
     }
 }
 
-fn corpus(text: &str) -> Vec<(String, String)> {
+pub(super) fn corpus(text: &str) -> Vec<(String, String)> {
     text.lines()
         .map(|line| {
             let case: serde_json::Value = serde_json::from_str(line).expect("the corpus is JSON, one object a line");

@@ -1,11 +1,8 @@
-//! What is done with the tokens before the parser recurses over them: limits, and the few things that engines read differently.
+//! What is told from the tokens before the parser recurses over them: limits, and what no statement may begin with or hold.
 
-use std::collections::HashSet;
-
-use datagenie_common::model::connections::DbType;
 use sqlparser::{
     keywords::Keyword,
-    tokenizer::{Location, Token, TokenWithSpan, Whitespace, Word},
+    tokenizer::{Token, TokenWithSpan, Whitespace, Word},
 };
 
 use super::refusal::{Checked, Refusal};
@@ -15,12 +12,14 @@ use super::refusal::{Checked, Refusal};
 const MAX_RUN: usize = 2_000;
 /// How deep parentheses may be nested: some parts of the parser recurse without counting.
 const MAX_NESTING: usize = 100;
+/// How many calls of `POSITION`, and parentheses with VALUES, may be nested: the parser reads each of them twice, and so what is in it.
+const MAX_READ_TWICE: usize = 4;
 /// How many set operators and joins one statement may have: both become chains too.
 const MAX_CHAIN: usize = 200;
 
 /// Checks what can be told from the tokens alone.
 pub(super) fn check(tokens: &[TokenWithSpan]) -> Checked<()> {
-    let mut sizes = Sizes { runs: vec![0], chain: 0 };
+    let mut sizes = Sizes::new();
     let mut first = true;
     for token in tokens {
         match &token.token {
@@ -45,38 +44,70 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Checked<()> {
     Ok(())
 }
 
+#[derive(Default)]
 struct Sizes {
-    // The tokens so far, for each open pair of parentheses, since its last comma.
-    runs: Vec<usize>,
+    // Open pairs of parentheses, the first being the statement itself.
+    groups: Vec<Group>,
     chain: usize,
+    read_twice: usize,
+    after_position: bool,
+}
+
+#[derive(Default)]
+struct Group {
+    // The tokens so far since the last comma.
+    run: usize,
+    twice: bool,
 }
 
 impl Sizes {
+    fn new() -> Self {
+        Self { groups: vec![Group::default()], ..Self::default() }
+    }
+
     fn add(&mut self, token: &Token) -> Checked<()> {
+        let twice = std::mem::replace(&mut self.after_position, is_plain(token, Keyword::POSITION)) && *token == Token::LParen;
         match token {
             Token::LParen | Token::LBracket => {
-                self.runs.push(0);
-                return if self.runs.len() > MAX_NESTING { Err(too_deep()) } else { Ok(()) };
+                self.groups.push(Group { run: 0, twice });
+                self.read_twice += usize::from(twice);
+                return if self.groups.len() > MAX_NESTING { Err(too_deep()) } else { self.once_or_twice() };
             }
-            Token::RParen | Token::RBracket if self.runs.len() > 1 => {
-                self.runs.pop();
+            Token::RParen | Token::RBracket if self.groups.len() > 1 => {
+                let closed = self.groups.pop().unwrap_or_default();
+                self.read_twice -= usize::from(closed.twice);
             }
             Token::Comma => {
-                if let Some(run) = self.runs.last_mut() {
-                    *run = 0;
+                if let Some(group) = self.groups.last_mut() {
+                    group.run = 0;
                 }
             }
             Token::Word(word) => self.chain += usize::from(chains(word)),
             _ => {}
         }
-        let Some(run) = self.runs.last_mut() else { return Ok(()) };
-        *run += 1;
-        if *run > MAX_RUN || self.chain > MAX_CHAIN {
+        if is_plain(token, Keyword::VALUES)
+            && let Some(group) = self.groups.last_mut()
+            && !std::mem::replace(&mut group.twice, true)
+        {
+            self.read_twice += 1;
+            self.once_or_twice()?;
+        }
+        let Some(group) = self.groups.last_mut() else { return Ok(()) };
+        group.run += 1;
+        if group.run > MAX_RUN || self.chain > MAX_CHAIN {
             return Err(Refusal::refused("The statement has too long a chain of conditions, joins or set operations.")
                 .hint("Use IN (…) in place of many ORs, and fewer joins."));
         }
         Ok(())
     }
+
+    fn once_or_twice(&self) -> Checked<()> {
+        if self.read_twice > MAX_READ_TWICE { Err(too_deep()) } else { Ok(()) }
+    }
+}
+
+fn is_plain(token: &Token, keyword: Keyword) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none())
 }
 
 fn chains(word: &Word) -> bool {
@@ -104,89 +135,4 @@ fn shortened(text: &str) -> String {
         word.push('…');
     }
     format!("`{word}`")
-}
-
-/// Refuses SQLite's `INDEXED BY name`, which the parser does not know: rendered anew, the statement would run without it.
-pub(super) fn without_index_hints(tokens: &[TokenWithSpan]) -> Checked<()> {
-    let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
-    for pair in solid.windows(2) {
-        if is_word(pair[0], "INDEXED") && is_word(pair[1], "BY") {
-            return Err(Refusal::refused("`INDEXED BY` is not allowed.")
-                .hint("Leave it out: the database chooses the index.")
-                .at(pair[0].span));
-        }
-    }
-    Ok(())
-}
-
-fn is_word(token: &TokenWithSpan, text: &str) -> bool {
-    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text))
-}
-
-/// Makes the tokens say what the engine would read where the parser reads something else.
-pub(super) fn tidy(sql: &str, tokens: Vec<TokenWithSpan>, db: DbType) -> Vec<TokenWithSpan> {
-    match db {
-        DbType::Mysql => tokens,
-        DbType::Postgresql => with_hexadecimal_numbers(sql, tokens),
-        DbType::Sqlite => without_noise(with_hexadecimal_numbers(sql, tokens)),
-    }
-}
-
-// To the parser `0x1F` is `X'1F'`. That is so in MySQL; elsewhere it is a number.
-fn with_hexadecimal_numbers(sql: &str, mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !sql.contains("0x") {
-        return tokens;
-    }
-    let mut starts = HashSet::new();
-    let mut place = Location { line: 1, column: 1 };
-    for (index, c) in sql.char_indices() {
-        if sql[index..].starts_with("0x") {
-            starts.insert(place);
-        }
-        if c == '\n' {
-            place = Location { line: place.line + 1, column: 1 };
-        } else {
-            place.column += 1;
-        }
-    }
-    for token in &mut tokens {
-        if let Token::HexStringLiteral(digits) = &token.token
-            && starts.contains(&token.span.start)
-            && let Ok(number) = i64::from_str_radix(&digits.replace('_', ""), 16)
-        {
-            token.token = Token::Number(number.to_string(), false);
-        }
-    }
-    tokens
-}
-
-// What SQLite accepts, the parser does not, and makes no difference to the result: the size of a type in a cast (only the name gives
-// the affinity).
-fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let solid: Vec<usize> = (0..tokens.len()).filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_))).collect();
-    let at = |place: usize| solid.get(place).map(|&i| &tokens[i].token);
-    let is = |place: usize, text: &str| matches!(at(place), Some(Token::Word(word)) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text));
-    let number = |place: usize| matches!(at(place), Some(Token::Number(..)));
-    let mut dropped = vec![false; tokens.len()];
-    for place in 0..solid.len() {
-        let end = if is(place, "AS")
-            && ["REAL", "TEXT", "BLOB"].iter().any(|name| is(place + 1, name))
-            && at(place + 2) == Some(&Token::LParen)
-            && number(place + 3)
-        {
-            match (at(place + 4), at(place + 6)) {
-                (Some(Token::RParen), _) => Some((place + 2, place + 4)),
-                (Some(Token::Comma), Some(Token::RParen)) if number(place + 5) => Some((place + 2, place + 6)),
-                _ => None,
-            }
-        } else {
-            None
-        };
-        if let Some((from, to)) = end {
-            for &index in &solid[from..=to] {
-                dropped[index] = true;
-            }
-        }
-    }
-    tokens.into_iter().zip(dropped).filter_map(|(token, drop)| (!drop).then_some(token)).collect()
 }

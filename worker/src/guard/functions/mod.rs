@@ -47,6 +47,11 @@ pub(super) fn allowed(db: DbType, name: &str, kind: Kind) -> bool {
     }
 }
 
+/// Whether a function is on the list of those that may be called in an expression, or else in FROM: for the locks behind the guard.
+pub(crate) fn is_listed(db: DbType, name: &str, in_from: bool) -> bool {
+    allowed(db, name, if in_from { Kind::Table } else { Kind::Scalar })
+}
+
 /// The functions of the standard that are written without parentheses.
 pub(super) fn without_parentheses(name: &str) -> bool {
     ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"]

@@ -7,12 +7,12 @@ pub(super) const TABLE: &[&[&str]] = &[ROWS];
 
 #[rustfmt::skip]
 const AGGREGATES: &[&str] = &[
-    "count", "sum", "avg", "min", "max", "any_value", "array_agg", "string_agg", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor",
-    "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "json_arrayagg", "json_objectagg", "range_agg", "range_intersect_agg",
-    "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx",
-    "regr_sxy", "regr_syy", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "mode", "percentile_cont",
-    "percentile_disc", "rank", "dense_rank", "percent_rank", "cume_dist", "row_number", "ntile", "lag", "lead", "first_value", "last_value",
-    "nth_value", "grouping",
+    "count", "sum", "avg", "min", "max", "any_value", "array_agg", "string_agg", "bool_and", "bool_or", "every", "bit_and", "bit_or",
+    "bit_xor", "json_agg", "json_agg_strict", "jsonb_agg", "jsonb_agg_strict", "json_object_agg", "jsonb_object_agg", "json_arrayagg",
+    "json_objectagg", "range_agg", "range_intersect_agg", "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_count",
+    "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy", "stddev", "stddev_pop", "stddev_samp", "variance",
+    "var_pop", "var_samp", "mode", "percentile_cont", "percentile_disc", "rank", "dense_rank", "percent_rank", "cume_dist", "row_number",
+    "ntile", "lag", "lead", "first_value", "last_value", "nth_value", "grouping",
 ];
 
 #[rustfmt::skip]
@@ -32,18 +32,19 @@ const STRINGS: &[&str] = &[
 
 #[rustfmt::skip]
 const MATHS: &[&str] = &[
-    "abs", "acos", "acosd", "acosh", "asin", "asind", "asinh", "atan", "atan2", "atan2d", "atand", "atanh", "cbrt", "ceil", "ceiling", "cos",
-    "cosd", "cosh", "cot", "cotd", "degrees", "div", "erf", "erfc", "exp", "floor", "gcd", "lcm", "ln", "log", "log10", "min_scale", "mod",
-    "pi", "pow", "power", "radians", "random", "round", "scale", "sign", "sin", "sind", "sinh", "sqrt", "tan", "tand", "tanh", "trim_scale",
-    "trunc", "int2", "int4", "int8", "float4", "float8", "numeric", "bool", "to_number",
+    "abs", "acos", "acosd", "acosh", "asin", "asind", "asinh", "atan", "atan2", "atan2d", "atand", "atanh", "cbrt", "ceil", "ceiling",
+    "cos", "cosd", "cosh", "cot", "cotd", "degrees", "div", "erf", "erfc", "exp", "floor", "gcd", "lcm", "ln", "log", "log10",
+    "min_scale", "mod", "pi", "pow", "power", "radians", "random", "random_normal", "round", "scale", "sign", "sin", "sind", "sinh",
+    "sqrt", "tan", "tand", "tanh", "trim_scale", "trunc", "int2", "int4", "int8", "float4", "float8", "numeric", "bool", "to_number",
 ];
 
 #[rustfmt::skip]
 const DATES: &[&str] = &[
     "age", "clock_timestamp", "current_date", "current_time", "current_timestamp", "date", "date_add", "date_bin", "date_part",
-    "date_subtract", "date_trunc", "extract", "isfinite", "justify_days", "justify_hours", "justify_interval", "localtime", "localtimestamp",
-    "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "now", "overlaps", "statement_timestamp", "time",
-    "timeofday", "timestamp", "timestamptz", "timezone", "to_char", "to_date", "to_timestamp", "transaction_timestamp", "interval",
+    "date_subtract", "date_trunc", "extract", "isfinite", "justify_days", "justify_hours", "justify_interval", "localtime",
+    "localtimestamp", "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "now", "overlaps",
+    "statement_timestamp", "time", "timeofday", "timestamp", "timestamptz", "timezone", "to_char", "to_date", "to_timestamp",
+    "transaction_timestamp", "interval",
 ];
 
 #[rustfmt::skip]
@@ -52,7 +53,8 @@ const JSON: &[&str] = &[
     "json_extract_path_text", "json_object", "json_query", "json_scalar", "json_strip_nulls", "json_typeof", "json_value",
     "jsonb_array_length", "jsonb_build_array", "jsonb_build_object", "jsonb_concat", "jsonb_contains", "jsonb_exists", "jsonb_exists_all",
     "jsonb_exists_any", "jsonb_extract_path", "jsonb_extract_path_text", "jsonb_insert", "jsonb_object", "jsonb_path_exists",
-    "jsonb_path_match", "jsonb_path_query_array", "jsonb_path_query_first", "jsonb_pretty", "jsonb_set", "jsonb_set_lax",
+    "jsonb_path_exists_tz", "jsonb_path_match", "jsonb_path_match_tz", "jsonb_path_query_array", "jsonb_path_query_array_tz",
+    "jsonb_path_query_first", "jsonb_path_query_first_tz", "jsonb_pretty", "jsonb_set", "jsonb_set_lax",
     "jsonb_strip_nulls", "jsonb_typeof", "row_to_json", "to_json", "to_jsonb",
 ];
 
@@ -66,12 +68,13 @@ const ARRAYS: &[&str] = &[
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
     "daterange", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "datemultirange", "int4multirange", "int8multirange",
-    "nummultirange", "tsmultirange", "isempty", "lower_inc", "lower_inf", "upper_inc", "upper_inf", "range_merge", "multirange",
-    "abbrev", "broadcast", "family", "host", "hostmask", "inet_merge", "inet_same_family", "masklen", "netmask", "network", "set_masklen",
+    "nummultirange", "tsmultirange", "isempty", "lower_inc", "lower_inf", "upper_inc", "upper_inf", "range_merge", "multirange", "abbrev",
+    "broadcast", "family", "host", "hostmask", "inet_merge", "inet_same_family", "masklen", "netmask", "network", "set_masklen",
     "array_to_tsvector", "numnode", "phraseto_tsquery", "plainto_tsquery", "querytree", "setweight", "strip", "to_tsquery", "to_tsvector",
     "ts_delete", "ts_filter", "ts_headline", "ts_rank", "ts_rank_cd", "tsquery_phrase", "tsvector_to_array", "websearch_to_tsquery",
     "json_to_tsvector", "jsonb_to_tsvector", "gen_random_uuid", "uuid_extract_timestamp", "uuid_extract_version", "uuidv4", "uuidv7",
-    "area", "center", "diameter", "height", "width", "radius", "point", "box", "circle", "crc32", "crc32c", "enum_first", "enum_last", "enum_range",
+    "area", "center", "diameter", "height", "width", "radius", "point", "box", "circle", "crc32", "crc32c", "enum_first", "enum_last",
+    "enum_range",
 ];
 
 /// Functions that make rows; also in expressions.
@@ -79,6 +82,6 @@ const OTHERS: &[&str] = &[
 const ROWS: &[&str] = &[
     "generate_series", "generate_subscripts", "unnest", "json_array_elements", "json_array_elements_text", "json_each", "json_each_text",
     "json_object_keys", "json_to_record", "json_to_recordset", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each",
-    "jsonb_each_text", "jsonb_object_keys", "jsonb_path_query", "jsonb_to_record", "jsonb_to_recordset", "regexp_matches",
-    "regexp_split_to_table", "string_to_table",
+    "jsonb_each_text", "jsonb_object_keys", "jsonb_path_query", "jsonb_path_query_tz", "jsonb_to_record", "jsonb_to_recordset",
+    "regexp_matches", "regexp_split_to_table", "string_to_table",
 ];
