@@ -19,6 +19,9 @@ pub const LIVE_CHANNEL: &str = "datagenie:live";
 /// The channel on which an api tells workers that a job's owner wants it stopped; its net is a look at the row.
 pub const CANCEL_CHANNEL: &str = "datagenie:cancel";
 
+/// A sync found another catalogue than the last one did: beside the terminal event of the sync's job, and without a job itself.
+pub const CONNECTION_DRIFTED: &str = "connection.drifted";
+
 /// An event as sent to clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

@@ -1,6 +1,7 @@
 //! Domain types and their state machines. No I/O.
 
 pub mod connections;
+pub mod drift;
 pub mod jobs;
 pub mod language;
 pub mod policies;

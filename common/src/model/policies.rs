@@ -113,6 +113,12 @@ impl Policy {
         self.masks.iter().find(|m| same(&m.schema, schema) && same(&m.table, table) && same(&m.column, column)).map(|m| m.kind)
     }
 
+    /// Whether the policy hides nothing of a catalogue.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.can_query && self.schemas.is_none() && self.tables.is_none() && self.masks.is_empty()
+    }
+
     /// The part of a catalogue that this user may see; masked columns keep their names and lose their sample values.
     #[must_use]
     pub fn visible(&self, schema: &SourceSchema) -> SourceSchema {
@@ -125,6 +131,7 @@ impl Policy {
             for (column_name, column) in &mut table.columns {
                 if self.mask(schema_name, table_name, column_name).is_some() {
                     column.values.clear();
+                    column.profile = None;
                 }
             }
             table.foreign_keys.retain(|key| self.allows(&key.ref_schema, &key.ref_table, &schema.default_schema));

@@ -71,6 +71,8 @@ word_enum! {
         SourceRefused = "source_refused",
         /// The database's role may not read what the statement reads.
         SourcePermission = "source_permission",
+        /// The database expects the statement to cost more than the connection allows.
+        TooCostly = "too_costly",
         /// A time limit ended it.
         Timeout = "timeout",
         /// More rows than a statement of this kind may return.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::word_enum;
+
 /// All relations that the connection's role can read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceSchema {
@@ -39,6 +41,9 @@ pub struct Table {
     /// The source's own estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_estimate: Option<u64>,
+    /// When its columns were profiled; none: not yet, or not at all (views, foreign tables).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiled_at: Option<DateTime<Utc>>,
 }
 
 impl Table {
@@ -74,6 +79,76 @@ pub struct TableColumn {
     /// Its values, where there are few (at most 50, of text columns); sampled at the sync. Never of masked columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// What a sample of its values looked like. Never of masked columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ColumnProfile>,
+}
+
+/// What a sample of a column's values looked like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ColumnProfile {
+    /// Rows looked at.
+    pub rows: u64,
+    /// How many of them are NULL.
+    pub nulls: u64,
+    /// Different values among the others.
+    pub distinct: u64,
+    /// The least value, as the source writes it, cut at [`PROFILE_CHARS`] characters; numbers compare as numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<String>,
+    /// The greatest one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<String>,
+    /// The most frequent values, the first the most frequent; only values that occur more than once, at most [`PROFILE_FREQUENT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frequent: Vec<ValueCount>,
+    /// What nearly all values look like, where they look alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+}
+
+/// Characters of a value that a profile keeps.
+pub const PROFILE_CHARS: usize = 60;
+/// Values that a profile counts by name.
+pub const PROFILE_FREQUENT: usize = 5;
+
+/// A value and how often a sample has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueCount {
+    /// The value, cut at [`PROFILE_CHARS`] characters.
+    pub value: String,
+    /// Rows that have it.
+    pub count: u64,
+}
+
+word_enum! {
+    /// What the values of a column look like, whatever its type.
+    pub enum Shape {
+        /// Whole numbers.
+        Integer = "integer",
+        /// Numbers.
+        Number = "number",
+        /// `true`, `false` and their kin.
+        Boolean = "boolean",
+        /// A day.
+        Date = "date",
+        /// A moment.
+        Timestamp = "timestamp",
+        /// E-mail addresses.
+        Email = "email",
+        /// Telephone numbers.
+        Phone = "phone",
+        /// Numbers of payment cards.
+        CardNumber = "card_number",
+        /// Names of people.
+        PersonName = "person_name",
+        /// UUIDs.
+        Uuid = "uuid",
+        /// Addresses in the web.
+        Url = "url",
+        /// JSON objects and lists.
+        Json = "json",
+    }
 }
 
 /// A foreign key: `columns` of this table point to `ref_columns` of another.

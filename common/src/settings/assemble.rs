@@ -68,6 +68,8 @@ impl Assembly {
             sources: CustomerSources {
                 sqlite_roots: self.folders("sources.sqlite_roots"),
                 connect_timeout_seconds: self.number("sources.connect_timeout_seconds"),
+                second_opinion: self.flag("sources.second_opinion"),
+                profile_seconds: self.number("sources.profile_seconds"),
                 sync_max_tables: self.number("sources.sync_max_tables"),
             },
             webhooks: Webhooks { allow_cidrs: self.cidrs("webhooks.allow_cidrs") },

@@ -284,6 +284,18 @@ pub const KEYS: &[Key] = &[
     key("sources.sqlite_roots", Kind::Folders, "", "Folders from which SQLite files may be registered; none: no SQLite files."),
     key("sources.connect_timeout_seconds", Kind::Integer(1, 60), "5", "How long connecting to a customer's database may take."),
     key(
+        "sources.second_opinion",
+        Kind::Boolean,
+        "true",
+        "Whether a statement is explained by its database before it runs for the first time, and refused where that would read more than the guard allowed (PostgreSQL, MySQL).",
+    ),
+    key(
+        "sources.profile_seconds",
+        Kind::Integer(0, 600),
+        "20",
+        "Time for profiling a database's columns at a sync, in seconds; 0: none are.",
+    ),
+    key(
         "sources.sync_max_tables",
         Kind::Integer(1, 1_000_000),
         "5000",

@@ -356,6 +356,10 @@ pub struct CustomerSources {
     pub sqlite_roots: Vec<PathBuf>,
     /// Time-out of connecting, in seconds.
     pub connect_timeout_seconds: u64,
+    /// Whether a statement is explained by its database before it runs for the first time.
+    pub second_opinion: bool,
+    /// Time for profiling a database's columns at a sync, in seconds; 0: none are.
+    pub profile_seconds: u64,
     /// Tables read by a sync at most.
     pub sync_max_tables: usize,
 }

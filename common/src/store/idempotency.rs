@@ -1,6 +1,6 @@
 //! `idempotency_keys`: which resource a retried POST made. Kept 24 hours, per user; written in the resource's own commit.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Result;
@@ -68,13 +68,13 @@ pub async fn made(conn: &mut PgConnection, user: UserId, key: &IdempotencyKey, r
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find(pool: &PgPool, user: UserId, key: &IdempotencyKey) -> Result<Option<Earlier>> {
+pub async fn find(executor: impl PgExecutor<'_>, user: UserId, key: &IdempotencyKey) -> Result<Option<Earlier>> {
     let row = sqlx::query!(
         "SELECT request_hash, resource_id FROM idempotency_keys WHERE user_id = $1 AND key = $2 AND expires_at >= dg_now()",
         user.0,
         key.key
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await?;
     Ok(row.map(|row| if row.request_hash == key.request_hash { Earlier::Same(row.resource_id) } else { Earlier::Different }))
 }

@@ -122,13 +122,17 @@ pub fn connect_relaxed(url: &str, size: u32, application: &str) -> Result<PgPool
 /// # Errors
 /// [`StoreError::BadUrl`].
 pub fn line(url: &str, application: &str, relaxed: bool) -> Result<line::Line> {
-    Ok(line::Line::new(options(url, application, if relaxed { RELAXED } else { STRICT })?))
+    Ok(line::Line::new(options(url, application, if relaxed { RELAXED } else { STRICT })?.options(LINE.iter().copied())))
 }
 
 const STRICT: &[(&str, &str)] = &[("idle_in_transaction_session_timeout", "30s")];
 /// Its transactions hold the locks of windows and limits: one whose process stands still must not keep them. And its plans are made
 /// while the ledger is empty, when reading all of a table looks cheap.
 const RELAXED: &[(&str, &str)] = &[("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", "2s"), ("enable_seqscan", "off")];
+
+/// A line sends the same few statements over and over: each is planned once, whatever its arrays hold. Planning one of them anew takes
+/// as long as running it; and, as above, the plan is made while the ledger may be empty.
+const LINE: &[(&str, &str)] = &[("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
 
 fn options(url: &str, application: &str, parameters: &[(&str, &str)]) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::BadUrl)?;

@@ -6,7 +6,10 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use super::{Result, StoreError};
 use crate::{
     ids::{ConnectionId, UserId},
-    model::policies::{ColumnMask, Limits, Policy, PolicyVersion},
+    model::{
+        policies::{ColumnMask, Limits, Policy, PolicyVersion},
+        users::Role,
+    },
 };
 
 /// A user's permission on a connection.
@@ -121,7 +124,7 @@ pub async fn policy(pool: &PgPool, user: UserId, connection: ConnectionId, defau
                   p.max_rows_per_query AS "max_rows?", p.max_execution_time_seconds AS "max_seconds?",
                   coalesce((SELECT jsonb_agg(jsonb_build_object('schema', schema_name, 'table', table_name, 'column', column_name, 'kind', kind)
                             ORDER BY schema_name, table_name, column_name)
-                            FROM column_masks m WHERE m.connection_id = c.id), '[]') AS "masks!"
+                            FROM column_masks m WHERE m.connection_id = c.id AND u.role <> ALL (m.exempt_roles)), '[]') AS "masks!"
            FROM users u CROSS JOIN database_connections c
            LEFT JOIN connection_permissions p ON p.user_id = u.id AND p.connection_id = c.id
            WHERE u.id = $1 AND c.id = $2"#,
@@ -173,4 +176,95 @@ pub async fn masked_columns(pool: &PgPool, connection: ConnectionId) -> Result<V
             Ok(ColumnMask { schema: row.schema_name, table: row.table_name, column: row.column_name, kind })
         })
         .collect()
+}
+
+/// A mask as an administrator sets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// The column and how it is masked.
+    pub column: ColumnMask,
+    /// Roles of users who see it as it is.
+    pub exempt_roles: Vec<Role>,
+}
+
+/// The masks of a connection, and what the last sync proposed besides.
+///
+/// # Errors
+/// If the database fails.
+pub async fn masks(pool: &PgPool, connection: ConnectionId) -> Result<(Vec<Mask>, Vec<ColumnMask>)> {
+    let rows = sqlx::query!(
+        "SELECT schema_name, table_name, column_name, kind, exempt_roles FROM column_masks WHERE connection_id = $1 ORDER BY 1, 2, 3",
+        connection.0
+    )
+    .fetch_all(pool)
+    .await?;
+    let unreadable = |detail| StoreError::Unreadable { what: "column_masks", detail };
+    let masks = rows
+        .into_iter()
+        .map(|row| {
+            let kind = row.kind.parse().map_err(unreadable)?;
+            let exempt_roles = row.exempt_roles.iter().map(|role| role.parse().map_err(unreadable)).collect::<Result<_>>()?;
+            let column = ColumnMask { schema: row.schema_name, table: row.table_name, column: row.column_name, kind };
+            Ok(Mask { column, exempt_roles })
+        })
+        .collect::<Result<Vec<Mask>>>()?;
+    let proposed = sqlx::query_scalar!("SELECT proposed_masks FROM database_connections WHERE id = $1", connection.0)
+        .fetch_optional(pool)
+        .await?
+        .map(serde_json::from_value::<Vec<ColumnMask>>)
+        .transpose()
+        .map_err(|error| unreadable(error.to_string()))?
+        .unwrap_or_default();
+    // What was masked since the sync is no proposal any more.
+    let is_masked = |proposed: &ColumnMask| {
+        masks.iter().any(|mask| {
+            mask.column.schema == proposed.schema && mask.column.table == proposed.table && mask.column.column == proposed.column
+        })
+    };
+    let proposed = proposed.into_iter().filter(|proposed| !is_masked(proposed)).collect();
+    Ok((masks, proposed))
+}
+
+/// Sets the masks of a connection, in place of all it had. Masks that stay as they are do not move the policy's version.
+///
+/// # Errors
+/// If the database fails; [`StoreError::Constraint`] with `column_masks_connection_id_fkey` if there is no such connection.
+pub async fn set_masks(conn: &mut PgConnection, connection: ConnectionId, masks: &[Mask]) -> Result<()> {
+    let (mut schemas, mut tables, mut columns, mut kinds, mut exempt) = (vec![], vec![], vec![], vec![], vec![]);
+    for mask in masks {
+        schemas.push(mask.column.schema.clone());
+        tables.push(mask.column.table.clone());
+        columns.push(mask.column.column.clone());
+        kinds.push(mask.column.kind.as_str().to_owned());
+        // A list in a list is no rectangle for PostgreSQL: the words are joined, and split again.
+        exempt.push(mask.exempt_roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(","));
+    }
+    sqlx::query!(
+        "DELETE FROM column_masks WHERE connection_id = $1 AND (schema_name, table_name, column_name) NOT IN
+             (SELECT * FROM UNNEST($2::text[], $3::text[], $4::text[]))",
+        connection.0,
+        &schemas,
+        &tables,
+        &columns
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO column_masks AS m (connection_id, schema_name, table_name, column_name, kind, exempt_roles)
+         SELECT $1, t.schema_name, t.table_name, t.column_name, t.kind, coalesce(string_to_array(nullif(t.exempt, ''), ','), '{}')
+         FROM (SELECT s, t, c, k, coalesce(e, '') FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS u(s, t, c, k, e))
+             AS t(schema_name, table_name, column_name, kind, exempt)
+         ON CONFLICT (connection_id, schema_name, table_name, column_name)
+             DO UPDATE SET kind = EXCLUDED.kind, exempt_roles = EXCLUDED.exempt_roles
+             WHERE (m.kind, m.exempt_roles) IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.exempt_roles)",
+        connection.0,
+        &schemas,
+        &tables,
+        &columns,
+        &kinds,
+        &exempt
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

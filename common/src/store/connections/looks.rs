@@ -1,12 +1,14 @@
 //! What looks at connections (probes and syncs) find out, and which connections ought to be looked at again.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
+use super::catalogues::{self, Look};
 use crate::{
+    events::CONNECTION_DRIFTED,
     ids::{ConnectionId, UserId},
-    model::{connections::ConnectionState, questions::Failure, schemas::SourceSchema},
-    store::{Result, StoreError, schemas},
+    model::{connections::ConnectionState, drift, policies::ColumnMask, questions::Failure, schemas::SourceSchema},
+    store::{Result, events, schemas},
 };
 
 /// What a probe or a sync found.
@@ -18,8 +20,12 @@ pub enum Found {
         server_version: String,
         /// What its role could change, in words.
         role_warnings: Vec<String>,
+        /// What an administrator should know besides, in words.
+        notes: Vec<String>,
         /// Its catalogue.
         schema: SourceSchema,
+        /// Columns that look personal and are not masked.
+        proposed_masks: Vec<ColumnMask>,
     },
     /// It may not, or can't.
     Unusable {
@@ -27,55 +33,60 @@ pub enum Found {
         state: ConnectionState,
         /// Why.
         error: Failure,
-        /// What its role could change, in words.
-        role_warnings: Vec<String>,
+        /// What its role could change, in words; none: nobody could look, and what was known of it stays.
+        role_warnings: Option<Vec<String>>,
     },
 }
 
 /// Stores what a probe or sync of this configuration found; false: the configuration has changed since, and nothing was stored.
+/// A catalogue that is not what the last look of the same configuration found is told in an event: to who registered the connection,
+/// or to `owner`, whose job it is, where he is gone.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn found(conn: &mut PgConnection, id: ConnectionId, config_version: i64, found: &Found) -> Result<bool> {
+pub async fn found(conn: &mut PgConnection, id: ConnectionId, config_version: i64, owner: UserId, found: &Found) -> Result<bool> {
     match found {
-        Found::Ready { server_version, role_warnings, schema } => {
-            let info =
-                serde_json::to_value(schema).map_err(|error| StoreError::Unreadable { what: "schema", detail: error.to_string() })?;
-            let done = sqlx::query!(
-                "UPDATE database_connections SET state = 'ready', state_error = NULL, server_version = $3, role_warnings = $4,
-                     is_readonly = (cardinality($4::text[]) = 0), schema_info = $5, last_schema_sync = dg_now(), looked_at = dg_now()
-                 WHERE id = $1 AND config_version = $2",
-                id.0,
-                config_version,
-                server_version,
-                role_warnings,
-                info
-            )
-            .execute(&mut *conn)
-            .await?;
-            if done.rows_affected() == 0 {
-                return Ok(false);
+        Found::Ready { server_version, role_warnings, notes, schema, proposed_masks } => {
+            let Some(told) = lock(conn, id, config_version).await? else { return Ok(false) };
+            // Read after the lock: a mask that was set while the job looked takes its column's values out of what the job brings.
+            let schema = catalogues::without_masked(schema, &catalogues::masked(conn, id).await?);
+            let look = Look { id, config_version, server_version, role_warnings, notes, schema: &schema, proposed_masks };
+            let (schema_version, earlier) = look.store(conn).await?;
+            schemas::replace(conn, id, &schema).await?;
+            if let Some(drift) = earlier.and_then(|earlier| drift::between(&earlier, &schema)) {
+                let data = json!({ "connection_id": id, "drift": drift, "schema_version": schema_version });
+                // Without the job: its terminal event is another one, and the only one that it has.
+                events::insert(conn, CONNECTION_DRIFTED, &id.to_string(), told.unwrap_or(owner), None, &data).await?;
             }
-            schemas::replace(conn, id, schema).await?;
             Ok(true)
         }
         Found::Unusable { state, error, role_warnings } => {
             let error = serde_json::to_value(error).unwrap_or(Value::Null);
             let done = sqlx::query!(
-                "UPDATE database_connections SET state = $3, state_error = $4, role_warnings = $5,
-                     is_readonly = (cardinality($5::text[]) = 0), looked_at = dg_now()
+                "UPDATE database_connections SET state = $3, state_error = $4,
+                     role_warnings = coalesce($5::text[], role_warnings),
+                     is_readonly = (cardinality(coalesce($5::text[], role_warnings)) = 0), looked_at = dg_now()
                  WHERE id = $1 AND config_version = $2",
                 id.0,
                 config_version,
                 state.as_str(),
                 error,
-                role_warnings
+                role_warnings.as_deref()
             )
             .execute(conn)
             .await?;
             Ok(done.rows_affected() > 0)
         }
     }
+}
+
+/// Locks the connection, if this still is its configuration; gives who registered it.
+async fn lock(conn: &mut PgConnection, id: ConnectionId, config_version: i64) -> Result<Option<Option<UserId>>> {
+    let row =
+        sqlx::query!("SELECT created_by FROM database_connections WHERE id = $1 AND config_version = $2 FOR UPDATE", id.0, config_version)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.map(|row| row.created_by.map(UserId)))
 }
 
 /// Notes that a probe found nothing out, so that questions do not wait for ever; one that stands already is kept.

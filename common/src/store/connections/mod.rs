@@ -1,5 +1,6 @@
 //! `database_connections`.
 
+mod catalogues;
 mod looks;
 
 use chrono::{DateTime, Utc};
@@ -12,12 +13,16 @@ use crate::{
     ids::{ConnectionId, UserId},
     model::{
         connections::{ConnectionState, DbType},
+        policies::ColumnMask,
         questions::Failure,
         schemas::SourceSchema,
     },
 };
 
-pub use self::looks::{Found, found, probe_failed, to_look_at};
+pub use self::{
+    catalogues::earlier_schema,
+    looks::{Found, found, probe_failed, to_look_at},
+};
 
 /// A connection as shown; its configuration is not part of it.
 #[derive(Clone, Debug)]
@@ -40,12 +45,18 @@ pub struct Connection {
     pub is_active: bool,
     /// Whether its role can only read.
     pub is_readonly: bool,
-    /// Sessions on it at once, of one worker process.
+    /// Sessions at work on it at once, over all workers.
     pub max_connections: i32,
+    /// The most that a statement's plan may cost, in the planner's own units; none: no limit.
+    pub max_plan_cost: Option<f64>,
+    /// Functions that the guard lets through besides its own list.
+    pub extra_functions: Vec<String>,
     /// Whether a role that can write was allowed.
     pub allow_writable_role: bool,
     /// What its role could change, in words.
     pub role_warnings: Vec<String>,
+    /// What an administrator should know besides, in words.
+    pub probe_notes: Vec<String>,
     /// What the server says it is.
     pub server_version: Option<String>,
     /// When its schema was last read.
@@ -73,8 +84,11 @@ struct Record {
     is_active: bool,
     is_readonly: bool,
     max_connections: i32,
+    max_plan_cost: Option<f64>,
+    extra_functions: Vec<String>,
     allow_writable_role: bool,
     role_warnings: Vec<String>,
+    probe_notes: Vec<String>,
     server_version: Option<String>,
     last_schema_sync: Option<DateTime<Utc>>,
     config_version: i64,
@@ -98,8 +112,11 @@ impl TryFrom<Record> for Connection {
             is_active: r.is_active,
             is_readonly: r.is_readonly,
             max_connections: r.max_connections,
+            max_plan_cost: r.max_plan_cost,
+            extra_functions: r.extra_functions,
             allow_writable_role: r.allow_writable_role,
             role_warnings: r.role_warnings,
+            probe_notes: r.probe_notes,
             server_version: r.server_version,
             last_schema_sync: r.last_schema_sync,
             config_version: r.config_version,
@@ -126,8 +143,12 @@ pub struct NewConnection<'a> {
     pub db_type: DbType,
     /// Sealed.
     pub config: &'a Value,
-    /// Sessions on it at once.
+    /// Sessions at work on it at once, over all workers.
     pub max_connections: i32,
+    /// The most that a statement's plan may cost; none: no limit.
+    pub max_plan_cost: Option<f64>,
+    /// Functions beside the guard's own list.
+    pub extra_functions: &'a [String],
     /// Whether a role that can write is allowed.
     pub allow_writable_role: bool,
 }
@@ -140,10 +161,11 @@ pub async fn insert(conn: &mut PgConnection, creator: UserId, new: &NewConnectio
     sqlx::query_as!(
         Record,
         "INSERT INTO database_connections
-             (id, name, display_name, description, db_type, connection_config, max_connections, allow_writable_role, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             (id, name, display_name, description, db_type, connection_config, max_connections, allow_writable_role, created_by,
+              max_plan_cost, extra_functions)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          RETURNING id, name, display_name, description, db_type, state, state_error, is_active, is_readonly, max_connections,
-             allow_writable_role, role_warnings, server_version, last_schema_sync, config_version, schema_version, created_by,
+             max_plan_cost, extra_functions, allow_writable_role, role_warnings, probe_notes, server_version, last_schema_sync, config_version, schema_version, created_by,
              created_at, updated_at",
         new.id.0,
         new.name,
@@ -153,7 +175,9 @@ pub async fn insert(conn: &mut PgConnection, creator: UserId, new: &NewConnectio
         new.config,
         new.max_connections,
         new.allow_writable_role,
-        creator.0
+        creator.0,
+        new.max_plan_cost,
+        new.extra_functions
     )
     .fetch_one(conn)
     .await?
@@ -177,7 +201,7 @@ pub async fn find(pool: &PgPool, viewer: Viewer, id: ConnectionId) -> Result<Opt
     let record = sqlx::query_as!(
         Record,
         "SELECT c.id, name, display_name, description, db_type, state, state_error, is_active, is_readonly, max_connections,
-             allow_writable_role, role_warnings, server_version, last_schema_sync, config_version, schema_version, created_by,
+             max_plan_cost, extra_functions, allow_writable_role, role_warnings, probe_notes, server_version, last_schema_sync, config_version, schema_version, created_by,
              c.created_at, updated_at
          FROM database_connections c
          WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM connection_permissions p WHERE p.connection_id = c.id AND p.user_id = $3))",
@@ -205,7 +229,7 @@ pub async fn list(
     let records = sqlx::query_as!(
         Record,
         "SELECT c.id, name, display_name, description, db_type, state, state_error, is_active, is_readonly, max_connections,
-             allow_writable_role, role_warnings, server_version, last_schema_sync, config_version, schema_version, created_by,
+             max_plan_cost, extra_functions, allow_writable_role, role_warnings, probe_notes, server_version, last_schema_sync, config_version, schema_version, created_by,
              c.created_at, updated_at
          FROM database_connections c
          WHERE ($1 OR EXISTS (SELECT FROM connection_permissions p WHERE p.connection_id = c.id AND p.user_id = $2))
@@ -233,8 +257,12 @@ pub struct ConnectionChange {
     pub description: Option<String>,
     /// A new configuration, sealed: the connection is probed anew.
     pub config: Option<Value>,
-    /// Sessions on it at once.
+    /// Sessions at work on it at once, over all workers.
     pub max_connections: Option<i32>,
+    /// The most that a statement's plan may cost; an inner none takes the limit away.
+    pub max_plan_cost: Option<Option<f64>>,
+    /// Functions beside the guard's own list.
+    pub extra_functions: Option<Vec<String>>,
     /// Whether questions may be asked of it.
     pub is_active: Option<bool>,
     /// Whether a role that can write is allowed: the connection is probed anew.
@@ -259,10 +287,11 @@ pub async fn update(conn: &mut PgConnection, id: ConnectionId, change: &Connecti
         "UPDATE database_connections SET display_name = coalesce($2, display_name), description = coalesce($3, description),
              connection_config = coalesce($4, connection_config), max_connections = coalesce($5, max_connections),
              is_active = coalesce($6, is_active), allow_writable_role = coalesce($7, allow_writable_role),
+             max_plan_cost = CASE WHEN $9 THEN $10 ELSE max_plan_cost END, extra_functions = coalesce($11, extra_functions),
              state = CASE WHEN $8 THEN 'probing' ELSE state END, state_error = CASE WHEN $8 THEN NULL ELSE state_error END
          WHERE id = $1
          RETURNING id, name, display_name, description, db_type, state, state_error, is_active, is_readonly, max_connections,
-             allow_writable_role, role_warnings, server_version, last_schema_sync, config_version, schema_version, created_by,
+             max_plan_cost, extra_functions, allow_writable_role, role_warnings, probe_notes, server_version, last_schema_sync, config_version, schema_version, created_by,
              created_at, updated_at",
         id.0,
         change.display_name,
@@ -271,7 +300,10 @@ pub async fn update(conn: &mut PgConnection, id: ConnectionId, change: &Connecti
         change.max_connections,
         change.is_active,
         change.allow_writable_role,
-        change.needs_probe()
+        change.needs_probe(),
+        change.max_plan_cost.is_some(),
+        change.max_plan_cost.flatten(),
+        change.extra_functions.as_deref()
     )
     .fetch_optional(conn)
     .await?;
@@ -287,7 +319,7 @@ pub async fn delete(conn: &mut PgConnection, id: ConnectionId) -> Result<bool> {
 }
 
 /// What is to be known of a connection before a question is taken in for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Askable {
     /// Whether questions may be asked of it.
     pub is_active: bool,
@@ -299,34 +331,18 @@ pub struct Askable {
     pub can_query: Option<bool>,
 }
 
-/// What several askers are to know of connections, in one statement; one answer for each pair, in their order.
-///
-/// # Errors
-/// If the database fails.
-pub async fn askable(pool: &PgPool, pairs: &[(UserId, ConnectionId)]) -> Result<Vec<Option<Askable>>> {
-    let users: Vec<Uuid> = pairs.iter().map(|(user, _)| user.0).collect();
-    let connections: Vec<Uuid> = pairs.iter().map(|(_, connection)| connection.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT t.n AS "n!", c.is_active AS "is_active!", c.state AS "state!", c.state_error, p.can_query AS "can_query?"
-           FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS t(user_id, connection_id, n)
-           JOIN database_connections c ON c.id = t.connection_id
-           LEFT JOIN connection_permissions p ON p.user_id = t.user_id AND p.connection_id = t.connection_id"#,
-        &users,
-        &connections
-    )
-    .fetch_all(pool)
-    .await?;
-    let mut askable: Vec<Option<Askable>> = pairs.iter().map(|_| None).collect();
-    for row in rows {
-        let Some(slot) = usize::try_from(row.n - 1).ok().and_then(|at| askable.get_mut(at)) else { continue };
-        *slot = Some(Askable {
-            is_active: row.is_active,
-            state: row.state.parse().map_err(|detail| StoreError::Unreadable { what: "database_connections.state", detail })?,
-            error: row.state_error.and_then(|value| serde_json::from_value(value).ok()),
-            can_query: row.can_query,
-        });
+impl Askable {
+    /// From its columns; none: there is no such connection.
+    pub(super) fn read(
+        is_active: Option<bool>,
+        state: Option<&str>,
+        error: Option<Value>,
+        can_query: Option<bool>,
+    ) -> Result<Option<Self>> {
+        let (Some(is_active), Some(state)) = (is_active, state) else { return Ok(None) };
+        let state = state.parse().map_err(|detail| StoreError::Unreadable { what: "database_connections.state", detail })?;
+        Ok(Some(Self { is_active, state, error: error.and_then(|value| serde_json::from_value(value).ok()), can_query }))
     }
-    Ok(askable)
 }
 
 /// What a worker needs to use a connection.
@@ -346,8 +362,12 @@ pub struct Target {
     pub error: Option<Failure>,
     /// Whether questions may be asked of it.
     pub is_active: bool,
-    /// Sessions on it at once.
+    /// Sessions at work on it at once, over all workers.
     pub max_connections: i32,
+    /// The most that a statement's plan may cost, in the planner's own units; none: no limit.
+    pub max_plan_cost: Option<f64>,
+    /// Functions that the guard lets through besides its own list.
+    pub extra_functions: Vec<String>,
     /// Whether a role that can write is allowed.
     pub allow_writable_role: bool,
     /// The version of the whole row, as a claim brings it; compared for equality only.
@@ -361,7 +381,7 @@ pub struct Target {
 pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
     let row = sqlx::query!(
         r#"SELECT db_type, connection_config, config_version, schema_version, state, state_error, is_active, max_connections,
-                  allow_writable_role, xmin::text AS "row_version!"
+                  max_plan_cost, extra_functions, allow_writable_role, xmin::text AS "row_version!"
            FROM database_connections WHERE id = $1"#,
         id.0
     )
@@ -377,6 +397,8 @@ pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
             error: r.state_error.and_then(|value| serde_json::from_value(value).ok()),
             is_active: r.is_active,
             max_connections: r.max_connections,
+            max_plan_cost: r.max_plan_cost,
+            extra_functions: r.extra_functions,
             allow_writable_role: r.allow_writable_role,
             row_version: r.row_version,
         })
@@ -394,4 +416,42 @@ pub async fn schema(pool: &PgPool, id: ConnectionId) -> Result<Option<(SourceSch
     let schema = serde_json::from_value(info)
         .map_err(|error| StoreError::Unreadable { what: "database_connections.schema_info", detail: error.to_string() })?;
     Ok(Some((schema, version)))
+}
+
+/// The schema that an unqualified name means, as the last sync found it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn default_schema(pool: &PgPool, id: ConnectionId) -> Result<Option<String>> {
+    let found = sqlx::query_scalar!(r#"SELECT schema_info ->> 'default_schema' FROM database_connections WHERE id = $1"#, id.0);
+    Ok(found.fetch_optional(pool).await?.flatten())
+}
+
+/// Takes sample values and profiles of these columns out of the stored catalogue: they are masked from now on.
+///
+/// # Errors
+/// If the database fails or the stored document can't be read.
+pub async fn forget_values(conn: &mut PgConnection, id: ConnectionId, masks: &[ColumnMask]) -> Result<()> {
+    let info = sqlx::query_scalar!("SELECT schema_info FROM database_connections WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(Some(info)) = info else { return Ok(()) };
+    let mut schema: SourceSchema = serde_json::from_value(info)
+        .map_err(|error| StoreError::Unreadable { what: "database_connections.schema_info", detail: error.to_string() })?;
+    let mut changed = false;
+    for mask in masks {
+        // Without case: a value too many lost costs nothing, one too few leaks.
+        let tables = schema.schemas.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(&mask.schema)).flat_map(|(_, tables)| tables);
+        let columns = tables.filter(|(name, _)| name.eq_ignore_ascii_case(&mask.table)).flat_map(|(_, table)| &mut table.columns);
+        for (_, column) in columns.filter(|(name, _)| name.eq_ignore_ascii_case(&mask.column)) {
+            changed |= !column.values.is_empty() || column.profile.is_some();
+            column.values.clear();
+            column.profile = None;
+        }
+    }
+    if changed {
+        let info = serde_json::to_value(&schema).map_err(|error| StoreError::Unreadable { what: "schema", detail: error.to_string() })?;
+        sqlx::query!("UPDATE database_connections SET schema_info = $2 WHERE id = $1", id.0, info).execute(conn).await?;
+    }
+    Ok(())
 }

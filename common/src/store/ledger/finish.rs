@@ -197,7 +197,7 @@ async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) ->
             questions::fail(conn, QuestionId(subject), job.id, QuestionStatus::Cancelled, None, None).await
         }
         (JobKind::ProbeConnection | JobKind::SyncSchema, Outcome::Looked { config_version, found }) => {
-            connections::found(conn, crate::ids::ConnectionId(subject), *config_version, found).await.map(drop)
+            connections::found(conn, crate::ids::ConnectionId(subject), *config_version, job.user_id, found).await.map(drop)
         }
         (JobKind::ProbeConnection, Outcome::Cancelled) => {
             let failure = Failure::new(FailureCode::ConnectionNotReady, "the look at the connection was cancelled").hint("test it again");

@@ -14,6 +14,7 @@ use crate::{
     store::{
         Result,
         audit::Origin,
+        connections::Askable,
         idempotency::{Earlier, IdempotencyKey},
     },
 };
@@ -93,6 +94,8 @@ pub struct NewQuestion {
     pub job_id: JobId,
     /// Who asks.
     pub user_id: UserId,
+    /// Whether he is an admin, who may ask connections without a permission.
+    pub is_admin: bool,
     /// The database it is asked of.
     pub connection_id: Option<ConnectionId>,
     /// In the asker's words; empty where only a statement is given.
@@ -138,6 +141,8 @@ pub enum Submitted {
     Earlier(QuestionId),
     /// The key was used for another request.
     KeyReused,
+    /// Nothing was stored: the connection can't be asked, or not by him. None: there is no such connection.
+    Refused(Option<Askable>),
 }
 
 /// What came of a slice of submissions.
@@ -159,18 +164,28 @@ pub struct Taken {
 /// # Errors
 /// If the database fails, or one of the slice can't be stored: then none is, and the caller sends them one by one.
 pub async fn submit(pool: &PgPool, slice: &[NewQuestion], window: u32) -> Result<Taken> {
-    let stored = insert_slice(pool, slice, i64::from(window)).await?;
+    let mut connection = pool.acquire().await?;
+    submit_on(&mut connection, slice, window).await
+}
+
+/// The same, on a connection.
+///
+/// # Errors
+/// As [`submit`].
+pub async fn submit_on(conn: &mut PgConnection, slice: &[NewQuestion], window: u32) -> Result<Taken> {
+    let stored = insert_slice(&mut *conn, slice, i64::from(window)).await?;
     let mut taken = Taken::default();
     for question in slice {
         let outcome = match (stored.get(&question.id.0), &question.idempotency) {
-            (Some(entry), _) => {
+            (Some(Entry { refused: Some(askable), .. }), _) => Submitted::Refused((**askable).clone()),
+            (Some(entry), _) if entry.is_fresh => {
                 if entry.let_in && !taken.let_in.contains(&question.user_id) {
                     taken.let_in.push(question.user_id);
                 }
                 Submitted::New { rung: entry.rung }
             }
-            (None, None) => Submitted::New { rung: false },
-            (None, Some(key)) => match crate::store::idempotency::find(pool, question.user_id, key).await? {
+            (_, None) => Submitted::New { rung: false },
+            (_, Some(key)) => match crate::store::idempotency::find(&mut *conn, question.user_id, key).await? {
                 // Stored by an earlier send whose answer was lost: whether it was rung is not known, and a second ring changes nothing.
                 Some(Earlier::Same(id)) if id == question.id.0 => Submitted::New { rung: true },
                 Some(Earlier::Same(id)) => Submitted::Earlier(QuestionId(id)),
@@ -184,6 +199,8 @@ pub async fn submit(pool: &PgPool, slice: &[NewQuestion], window: u32) -> Result
 
 /// What was stored of a question.
 struct Entry {
+    refused: Option<Box<Option<Askable>>>,
+    is_fresh: bool,
     rung: bool,
     let_in: bool,
 }
@@ -194,6 +211,7 @@ struct Columns {
     ids: Vec<Uuid>,
     jobs: Vec<Uuid>,
     users: Vec<Uuid>,
+    admins: Vec<bool>,
     connections: Vec<Option<Uuid>>,
     questions: Vec<String>,
     types: Vec<String>,
@@ -215,6 +233,7 @@ impl Columns {
         self.ids.push(q.id.0);
         self.jobs.push(q.job_id.0);
         self.users.push(q.user_id.0);
+        self.admins.push(q.is_admin);
         self.connections.push(q.connection_id.map(|id| id.0));
         self.questions.push(q.question.clone());
         self.types.push(q.query_type.as_str().to_owned());
@@ -232,7 +251,7 @@ impl Columns {
     }
 }
 
-async fn insert_slice(pool: &PgPool, slice: &[NewQuestion], window: i64) -> Result<HashMap<Uuid, Entry>> {
+async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i64) -> Result<HashMap<Uuid, Entry>> {
     let mut c = Columns::default();
     slice.iter().for_each(|question| c.push(question));
     // The lock of a window is the one that the dispatcher takes to let jobs in: who does not get it lets nothing in, so that two do
@@ -241,20 +260,26 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion], window: i64) -> Resu
         r#"WITH input AS (
                SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::float8[],
                                     $9::real[], $10::int2[], $11::jsonb[], $12::text[], $13::text[], $14::bytea[], $15::uuid[],
-                                    $16::inet[], $17::text[])
+                                    $16::inet[], $17::text[], $20::bool[])
                WITH ORDINALITY
                AS t(id, job_id, user_id, connection_id, question, query_type, follows, deadline, run_seconds, max_attempts, payload,
-                    traceparent, key, request_hash, request_id, ip_address, user_agent, n)
+                    traceparent, key, request_hash, request_id, ip_address, user_agent, is_admin, n)
+           ), judged AS (
+               SELECT t.*, c.is_active, c.state, c.state_error, p.can_query,
+                   t.connection_id IS NULL
+                       OR coalesce(c.is_active AND c.state <> 'refused' AND (t.is_admin OR coalesce(p.can_query, false)), false) AS may_ask
+               FROM input t LEFT JOIN database_connections c ON c.id = t.connection_id
+               LEFT JOIN connection_permissions p ON p.user_id = t.user_id AND p.connection_id = t.connection_id
            ), keys AS (
                INSERT INTO idempotency_keys AS k (user_id, key, request_hash, resource_id, expires_at)
-               SELECT DISTINCT ON (user_id, key) user_id, key, request_hash, id, dg_now() + interval '24 hours' FROM input
-               WHERE key IS NOT NULL ORDER BY user_id, key, id
+               SELECT DISTINCT ON (user_id, key) user_id, key, request_hash, id, dg_now() + interval '24 hours' FROM judged
+               WHERE key IS NOT NULL AND may_ask ORDER BY user_id, key, id
                ON CONFLICT (user_id, key) DO UPDATE
                    SET request_hash = EXCLUDED.request_hash, resource_id = EXCLUDED.resource_id, expires_at = EXCLUDED.expires_at
                    WHERE k.expires_at < dg_now()
                RETURNING resource_id
            ), fresh AS (
-               SELECT * FROM input WHERE key IS NULL OR id IN (SELECT resource_id FROM keys)
+               SELECT * FROM judged WHERE may_ask AND (key IS NULL OR id IN (SELECT resource_id FROM keys))
            ), windows AS MATERIALIZED (
                SELECT u.user_id, w.room, w.others_wait,
                    EXISTS (SELECT FROM queue_pauses WHERE name IN ('interactive', 'answer_question')) AS paused
@@ -278,12 +303,16 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion], window: i64) -> Resu
                FROM turns
                ON CONFLICT (id) DO NOTHING
            ), audited AS (
-               INSERT INTO audit_logs (user_id, action, resource_type, resource_id, ip_address, user_agent, request_id, details, result)
-               SELECT user_id, 'question.asked', 'question', fresh.id::text, ip_address, user_agent, request_id,
+               -- By the question's own id, which is ordered by time: a random one would go to another page of the index each time.
+               INSERT INTO audit_logs (id, user_id, action, resource_type, resource_id, ip_address, user_agent, request_id, details, result)
+               SELECT fresh.id, user_id, 'question.asked', 'question', fresh.id::text, ip_address, user_agent, request_id,
                       jsonb_build_object('connection_id', connection_id, 'job_id', job_id), 'success'
                FROM fresh JOIN asked ON asked.id = fresh.id
            )
-           SELECT id AS "id!", rung AS "rung!", NOT rung AND let_in AS "let_in!" FROM turns"#,
+           SELECT j.id AS "id!", t.id IS NOT NULL AS "is_fresh!", coalesce(t.rung, false) AS "rung!",
+               coalesce(NOT t.rung AND t.let_in, false) AS "let_in!", NOT j.may_ask AS "is_refused!", j.is_active AS "is_active?",
+               j.state AS "state?", CASE WHEN NOT j.may_ask THEN j.state_error END AS state_error, j.can_query AS "can_query?"
+           FROM judged j LEFT JOIN turns t ON t.id = j.id"#,
         &c.ids,
         &c.jobs,
         &c.users,
@@ -302,9 +331,19 @@ async fn insert_slice(pool: &PgPool, slice: &[NewQuestion], window: i64) -> Resu
         &c.networks as &[Option<ipnetwork::IpNetwork>],
         &c.agents as &[Option<String>],
         window,
-        admit::lock_class(Lane::Interactive)
+        admit::lock_class(Lane::Interactive),
+        &c.admins
     )
-    .fetch_all(pool)
+    .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, Entry { rung: row.rung, let_in: row.let_in })).collect())
+    rows.into_iter()
+        .map(|row| {
+            let refused = if row.is_refused {
+                Some(Box::new(Askable::read(row.is_active, row.state.as_deref(), row.state_error, row.can_query)?))
+            } else {
+                None
+            };
+            Ok((row.id, Entry { refused, is_fresh: row.is_fresh, rung: row.rung, let_in: row.let_in }))
+        })
+        .collect()
 }

@@ -1,0 +1,10 @@
+DROP INDEX idx_audit_logs_created;
+CREATE INDEX idx_audit_logs_created ON audit_logs (created_at DESC);
+DROP INDEX idx_audit_logs_result;
+CREATE INDEX idx_audit_logs_result ON audit_logs (result);
+DROP INDEX idx_audit_logs_action;
+CREATE INDEX idx_audit_logs_action ON audit_logs (action);
+DROP INDEX idx_query_history_created;
+CREATE INDEX idx_query_history_created ON query_history (created_at);
+DROP INDEX idx_query_history_type;
+CREATE INDEX idx_query_history_type ON query_history (query_type);
