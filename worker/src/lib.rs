@@ -10,6 +10,7 @@ pub mod leases;
 pub mod ledger;
 pub mod llm;
 pub mod presence;
+pub mod profile;
 pub mod question;
 pub mod registry;
 pub mod run;

@@ -54,10 +54,6 @@ impl<'a> MeteredSink<'a> {
         self.rows
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     pub(super) fn truncated(&self) -> Option<Truncation> {
         self.truncated
     }

@@ -5,7 +5,9 @@
 //! probe of the role. The first one, the guard, made the [`Statement`].
 
 mod error;
+mod idle;
 mod metered;
+mod mysql;
 mod postgres;
 mod registry;
 mod slots;
@@ -30,7 +32,7 @@ pub use self::{
     error::{SinkError, SourceError},
     registry::{SourceSettings, Sources},
 };
-use crate::guard::Guarded;
+use crate::guard::{Guarded, Relation};
 
 /// A customer's database, opened for reading.
 #[async_trait]
@@ -38,8 +40,22 @@ pub trait Source: Send + Sync {
     /// Looks at the server and at what the role could do beyond reading.
     async fn probe(&self) -> Result<Probe, SourceError>;
 
-    /// Reads the catalogue: all relations the role can read, with the few values that their text columns have.
+    /// Reads the catalogue: all relations the role can read. No values: those come by [`Source::sample`].
     async fn schema(&self, limits: &SchemaLimits) -> Result<SourceSchema, SourceError>;
+
+    /// Reads some rows of some columns as text, for the profile of a table. NULL is none; every other value is cut at the asked
+    /// number of characters. The rows are a sample: where the engine can, spread over a large table, else the first ones.
+    async fn sample(&self, sample: &Sample<'_>) -> Result<Vec<SampledRow>, SourceError>;
+
+    /// Asks the server what a guarded statement would read and cost, without running it. None: the engine has no such answer, or the
+    /// role may not ask for it (a view whose tables it can't read, on MySQL).
+    async fn explain(
+        &self,
+        user: UserId,
+        statement: &Statement,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Plan>, SourceError>;
 
     /// Runs one guarded statement for a user, when it is his turn among the sessions that the fleet may have at work on this database,
     /// and feeds its rows to the sink until the end or a limit. The sink is told the columns exactly once
@@ -62,6 +78,8 @@ pub trait Source: Send + Sync {
 #[derive(Clone)]
 pub struct Statement {
     sql: String,
+    relations: Vec<Relation>,
+    extra_functions: Vec<String>,
 }
 
 impl Statement {
@@ -70,11 +88,37 @@ impl Statement {
     pub fn sql(&self) -> &str {
         &self.sql
     }
+
+    /// What the guard found it to read, by catalogue names.
+    #[must_use]
+    pub fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    /// The same statement, which may call the functions that an administrator added for its connection.
+    #[must_use]
+    pub fn calling(mut self, extra_functions: &[String]) -> Self {
+        self.extra_functions = extra_functions.to_vec();
+        self
+    }
+
+    /// The functions that it may call besides the guard's own list.
+    #[must_use]
+    pub fn extra_functions(&self) -> &[String] {
+        &self.extra_functions
+    }
+
+    /// A statement that no guard has seen, to try the other locks; its relations as schema and table.
+    #[cfg(test)]
+    fn unguarded(sql: &str, relations: &[(&str, &str)]) -> Self {
+        let relation = |(schema, table): &(&str, &str)| Relation { schema: (*schema).to_owned(), table: (*table).to_owned() };
+        Self { sql: sql.to_owned(), relations: relations.iter().map(relation).collect(), extra_functions: Vec::new() }
+    }
 }
 
 impl From<&Guarded> for Statement {
     fn from(guarded: &Guarded) -> Self {
-        Self { sql: guarded.sql.clone() }
+        Self { sql: guarded.sql.clone(), relations: guarded.relations.clone(), extra_functions: Vec::new() }
     }
 }
 
@@ -127,74 +171,50 @@ pub struct Probe {
     pub writable: Vec<String>,
 }
 
+/// What a server says that a statement would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// What it would read beyond the relations that the guard allowed and what these are made of (the tables below a view, the
+    /// partitions of a table), as `schema.table`. Anything here means that guard and server understand the statement differently.
+    pub outside: Vec<String>,
+    /// What it would cost, in the planner's own units: PostgreSQL's total cost, MySQL's query cost, the rows that MariaDB expects to
+    /// look at. None: the server does not say.
+    pub cost: Option<f64>,
+}
+
 /// How much of a catalogue is read, and for how long.
 #[derive(Clone, Debug)]
 pub struct SchemaLimits {
     /// Relations read, in the order of their names.
     pub max_tables: usize,
-    /// Time for the catalogue itself, in seconds; passing it is an error.
+    /// Seconds for it; passing them is an error.
     pub max_seconds: u64,
-    /// Time for the values of text columns, in seconds; what is not sampled by then stays without values. 0: none are.
-    pub sample_seconds: u64,
-    /// Columns never sampled, as schema, table and column.
-    pub masked: Vec<(String, String, String)>,
 }
 
 impl Default for SchemaLimits {
     fn default() -> Self {
-        Self { max_tables: 5_000, max_seconds: 60, sample_seconds: 20, masked: Vec::new() }
+        Self { max_tables: 5_000, max_seconds: 60 }
     }
 }
 
-impl SchemaLimits {
-    /// Whether a column is masked. Compares without case: a mask too many costs a few sample values, one too few leaks.
-    fn is_masked(&self, schema: &str, table: &str, column: &str) -> bool {
-        self.masked.iter().any(|(masked_schema, masked_table, masked_column)| {
-            masked_schema.eq_ignore_ascii_case(schema)
-                && masked_table.eq_ignore_ascii_case(table)
-                && masked_column.eq_ignore_ascii_case(column)
-        })
-    }
+/// A sample of a table's values that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// The table's schema, by its catalogue name.
+    pub schema: &'a str,
+    /// The table.
+    pub table: &'a str,
+    /// Its columns, at most some dozens.
+    pub columns: &'a [String],
+    /// The source's estimate of the table's rows.
+    pub row_estimate: Option<u64>,
+    /// Rows wanted.
+    pub rows: usize,
+    /// Characters after which a value is cut.
+    pub chars: usize,
+    /// Time for it; passing it is an error.
+    pub time: Duration,
 }
 
-/// Rows looked at for the values of a column.
-const SAMPLED_ROWS: usize = 5_000;
-/// A column with more values than this is not a list of choices.
-const SAMPLED_VALUES: usize = 50;
-/// A column with a value longer than this many characters is not a list of choices.
-const SAMPLED_CHARS: usize = 60;
-
-/// The distinct values of a column, sorted, if they are a list of choices: few, short, and not all blank.
-fn choices(mut values: Vec<String>) -> Vec<String> {
-    let too_many = values.len() > SAMPLED_VALUES;
-    let too_long = values.iter().any(|value| value.chars().count() > SAMPLED_CHARS);
-    if too_many || too_long {
-        return Vec::new();
-    }
-    values.retain(|value| !value.trim().is_empty());
-    values.sort_unstable();
-    values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_short_lists_of_short_values_are_choices() {
-        let words = |count: usize| (0..count).map(|n| format!("v{n:03}")).collect::<Vec<_>>();
-        assert_eq!(choices(words(50)).len(), 50);
-        assert_eq!(choices(words(51)), Vec::<String>::new());
-        assert_eq!(choices(vec!["서울".repeat(30), "부산".to_owned()]).len(), 2);
-        assert_eq!(choices(vec!["서울".repeat(31)]), Vec::<String>::new());
-        assert_eq!(choices(vec!["b".to_owned(), " ".to_owned(), "a".to_owned()]), ["a", "b"]);
-    }
-
-    #[test]
-    fn masks_compare_without_case() {
-        let masked = vec![("public".to_owned(), "Customers".to_owned(), "email".to_owned())];
-        let limits = SchemaLimits { masked, ..SchemaLimits::default() };
-        assert!(limits.is_masked("public", "customers", "EMAIL"));
-        assert!(!limits.is_masked("public", "customers", "city"));
-    }
-}
+/// The values of a sampled row, in the order of the asked columns.
+pub type SampledRow = Vec<Option<String>>;

@@ -13,7 +13,7 @@ use datagenie_common::{
 };
 use tokio::time::Instant;
 
-use super::{Source, SourceError, postgres::PostgresSource, slots::Slots, sqlite::SqliteSource};
+use super::{Source, SourceError, mysql::MysqlSource, postgres::PostgresSource, slots::Slots, sqlite::SqliteSource};
 use crate::capacity::{Capacity, Resource};
 
 /// A source that nobody asked for this long is closed.
@@ -53,7 +53,7 @@ impl Sources {
     /// not connect: the first statement does.
     ///
     /// # Errors
-    /// [`SourceError::Unsupported`] for engines that are not built, [`SourceError::Refused`] for a configuration that fits no engine.
+    /// [`SourceError::Refused`] and [`SourceError::Tls`] for a configuration that can't be used.
     pub async fn open(
         &self,
         id: ConnectionId,
@@ -102,9 +102,11 @@ impl Sources {
             (DbType::Sqlite, ConnectionConfig::File(file)) => {
                 Ok(Arc::new(SqliteSource::new(&file.database, &self.settings.sqlite_roots, slots)))
             }
-            (DbType::Mysql, _) => Err(SourceError::Unsupported { what: "MySQL and MariaDB databases cannot be questioned yet".to_owned() }),
-            (DbType::Postgresql, ConnectionConfig::File(_)) => {
-                Err(SourceError::refused("a postgresql connection needs host, port, database, username and password"))
+            (DbType::Mysql, ConnectionConfig::Server(server)) => {
+                Ok(Arc::new(MysqlSource::new(server, self.settings.connect_timeout, slots)?))
+            }
+            (DbType::Postgresql | DbType::Mysql, ConnectionConfig::File(_)) => {
+                Err(SourceError::refused(format!("a {db_type} connection needs host, port, database, username and password")))
             }
             (DbType::Sqlite, ConnectionConfig::Server(_)) => {
                 Err(SourceError::refused("a sqlite connection needs `database`, the path of its file, and nothing else"))
@@ -138,6 +140,9 @@ mod tests {
             username: "reader".to_owned(),
             password: SecretString::from("secret"),
             ssl_mode: None,
+            ssl_root_cert: None,
+            pool_size: None,
+            max_overflow: None,
         })
     }
 
@@ -153,15 +158,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_built_says_so() {
-        let refused = sources().open(ConnectionId::new(), 1, DbType::Mysql, &server(), 3).await.err();
-        assert!(matches!(refused, Some(SourceError::Unsupported { .. })), "{refused:?}");
+    async fn both_servers_open_without_being_asked() {
+        for db_type in [DbType::Postgresql, DbType::Mysql] {
+            let opened = sources().open(ConnectionId::new(), 1, db_type, &server(), 3).await;
+            assert!(opened.is_ok(), "{db_type}");
+        }
     }
 
     #[tokio::test]
     async fn a_configuration_of_another_engine_is_refused() {
         let file = ConnectionConfig::File(FileConfig { database: "/shop.sqlite".to_owned() });
-        let refused = sources().open(ConnectionId::new(), 1, DbType::Postgresql, &file, 3).await.err();
-        assert!(matches!(refused, Some(SourceError::Refused { .. })), "{refused:?}");
+        for (db_type, config) in [(DbType::Postgresql, &file), (DbType::Mysql, &file), (DbType::Sqlite, &server())] {
+            let refused = sources().open(ConnectionId::new(), 1, db_type, config, 3).await.err();
+            assert!(matches!(refused, Some(SourceError::Refused { .. })), "{db_type}: {refused:?}");
+        }
     }
 }

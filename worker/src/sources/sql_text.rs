@@ -7,6 +7,11 @@ pub(super) fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A name as a quoted identifier of MySQL. A backslash in it means nothing.
+pub(super) fn quote_in_backticks(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
 /// Line and column of a character, counted from 1; `offset` counts characters from 0. An offset past the end means the end.
 pub(super) fn place(sql: &str, offset: usize) -> Position {
     let mut position = Position { line: 1, column: 1 };
@@ -53,6 +58,7 @@ mod tests {
     fn quotes_are_doubled() {
         assert_eq!(quote_identifier("order items"), "\"order items\"");
         assert_eq!(quote_identifier("a\"; DROP TABLE b; --"), "\"a\"\"; DROP TABLE b; --\"");
+        assert_eq!(quote_in_backticks("a`; DROP TABLE b; --"), "`a``; DROP TABLE b; --`");
     }
 
     #[test]

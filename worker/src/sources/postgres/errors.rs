@@ -4,17 +4,18 @@
 use std::io;
 
 use datagenie_common::model::questions::Position;
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use super::wire::WireError;
 use crate::sources::{
     SourceError,
     sql_text::{name_at, place},
 };
 
-/// `program_limit_exceeded`: a value or a string buffer past the server's limit of about a gigabyte.
-const TOO_LARGE: &str = "54000";
+/// Cancelled by the server, at its time limit. Our own cancel never gets here: it drops the statement first.
+const CANCELLED: &str = "57014";
 
 /// The statement that failed.
+#[derive(Clone, Copy)]
 pub(super) struct Ran<'a> {
     /// As the user's SQL was rendered.
     pub(super) sql: &'a str,
@@ -25,48 +26,44 @@ pub(super) struct Ran<'a> {
 }
 
 /// An error while connecting.
-pub(super) fn connecting(error: &sqlx::Error) -> SourceError {
+pub(super) fn connecting(error: &WireError) -> SourceError {
     match error {
-        sqlx::Error::Tls(_) => SourceError::Tls { reason: "the server offers no TLS, or its certificate is not accepted".to_owned() },
-        // Closed before its first byte, which the driver then reads as a zero.
-        sqlx::Error::Protocol(text) if text.ends_with(": 0x00") => SourceError::unreachable("the server closed the connection at once"),
-        sqlx::Error::Protocol(_) => SourceError::refused("what answers at this address does not speak PostgreSQL's protocol"),
-        sqlx::Error::Configuration(_) => SourceError::refused("the connection's configuration is not valid"),
+        WireError::Tls => SourceError::Tls { reason: "the server offers no TLS, or its certificate is not accepted".to_owned() },
+        WireError::Closed => SourceError::unreachable("the server closed the connection at once"),
+        WireError::Protocol | WireError::TooLarge => {
+            SourceError::refused("what answers at this address does not speak PostgreSQL's protocol")
+        }
         other => beginning(other),
     }
 }
 
 /// An error of a session before any statement ran, or of one of our own queries.
-pub(super) fn beginning(error: &sqlx::Error) -> SourceError {
+pub(super) fn beginning(error: &WireError) -> SourceError {
     match error {
-        sqlx::Error::Io(error) => SourceError::unreachable(io_reason(error)),
-        sqlx::Error::PoolTimedOut => SourceError::unreachable("no connection could be opened in time"),
-        sqlx::Error::PoolClosed => SourceError::unreachable("the connection's configuration is being replaced"),
-        sqlx::Error::Protocol(_) => SourceError::unreachable("the connection broke in the middle of an answer"),
-        sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            server_state(&code).unwrap_or_else(|| SourceError::internal(format!("the server answered SQLSTATE {}", shown(&code))))
-        }
-        _ => SourceError::internal("the driver could not read the server's answer"),
+        WireError::Io(error) => SourceError::unreachable(io_reason(error)),
+        WireError::Closed | WireError::Tls => SourceError::unreachable("the connection broke in the middle of an answer"),
+        WireError::TooLarge => SourceError::internal("an answer is larger than expected"),
+        WireError::Protocol => SourceError::internal("the server's answer could not be read"),
+        WireError::Refused(reason) => SourceError::refused(*reason),
+        WireError::Server(error) => server_state(&error.state)
+            .unwrap_or_else(|| SourceError::internal(format!("the server answered SQLSTATE {}", shown(&error.state)))),
+    }
+}
+
+/// An error of one of our own queries that may take so long.
+pub(super) fn looking(error: &WireError, seconds: u64) -> SourceError {
+    match error {
+        WireError::Server(error) if error.state == CANCELLED => SourceError::Timeout { seconds },
+        other => beginning(other),
     }
 }
 
 /// An error of the user's statement.
-pub(super) fn running(error: &sqlx::Error, ran: &Ran<'_>) -> SourceError {
-    let Some(database) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) else {
-        return beginning(error);
-    };
-    let offset = match database.position() {
-        // Counted from 1, in characters of everything that was sent.
-        Some(PgErrorPosition::Original(position)) => position.checked_sub(ran.prefix + 1),
-        _ => None,
-    };
-    by_state(state(database.code(), database.message()), offset, ran)
-}
-
-/// PostgreSQL's own limit on the size of a value comes as XX000, like any fault of the server: the words tell.
-fn state<'a>(code: &'a str, message: &str) -> &'a str {
-    if code == "XX000" && message.starts_with("invalid memory alloc") { TOO_LARGE } else { code }
+pub(super) fn running(error: &WireError, ran: &Ran<'_>) -> SourceError {
+    let WireError::Server(error) = error else { return beginning(error) };
+    // Counted from 1, in characters of everything that was sent.
+    let offset = error.position.and_then(|position| position.checked_sub(ran.prefix + 1));
+    by_state(&error.state, offset, ran)
 }
 
 fn io_reason(error: &io::Error) -> String {
@@ -101,8 +98,7 @@ fn by_state(code: &str, offset: Option<usize>, ran: &Ran<'_>) -> SourceError {
     let position: Option<Position> = offset.map(|offset| place(ran.sql, offset));
     let name = offset.and_then(|offset| name_at(ran.sql, offset));
     match code {
-        // Cancelled by the server. Our own cancel never gets here: it drops the statement first.
-        "57014" => SourceError::Timeout { seconds: ran.seconds },
+        CANCELLED => SourceError::Timeout { seconds: ran.seconds },
         "42601" => SourceError::Syntax { near: name, position },
         "42703" => SourceError::UnknownColumn { name, position },
         "42P01" | "3F000" => SourceError::UnknownRelation { name, position },
@@ -132,7 +128,7 @@ fn reason(code: &str) -> String {
         "53100" | "53400" => "the statement needs more temporary space than the server gives it",
         "53200" => "the statement needs more memory than the server has",
         "54011" => "the statement has too many columns (at most 1,664)",
-        TOO_LARGE => "a value is larger than the server can hold",
+        "54000" => "a value is larger than the server can hold",
         _ if code.starts_with("54") => "the statement is too complex for the server",
         _ if code.starts_with("22") => "a value in the data does not fit what the statement does with it",
         _ => return format!("the database rejects the statement (SQLSTATE {})", shown(code)),
@@ -150,6 +146,7 @@ mod tests {
     use datagenie_common::model::questions::FailureCode;
 
     use super::*;
+    use crate::sources::postgres::wire::ServerError;
 
     const SQL: &str = "SELECT c.nam,\n  sum(o.amount) FROM \"Order Items\" o";
 
@@ -192,25 +189,39 @@ mod tests {
 
     #[test]
     fn a_broken_socket_is_an_outage() {
-        let refused = sqlx::Error::Io(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let refused = WireError::Io(io::Error::from(io::ErrorKind::ConnectionRefused));
         let error = connecting(&refused);
         assert!(error.is_outage());
         assert_eq!(error.to_string(), "the database does not answer: connection refused");
-        let lookup = sqlx::Error::Io(io::Error::other("failed to lookup address information: db.internal"));
+        let lookup = WireError::Io(io::Error::other("failed to lookup address information: db.internal"));
         assert!(!connecting(&lookup).to_string().contains("db.internal"));
-        assert!(connecting(&sqlx::Error::PoolTimedOut).is_outage());
-        let closed = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
-        assert!(connecting(&closed).is_outage());
-        let other = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x48".to_owned());
-        assert!(!connecting(&other).is_outage(), "a web server is no outage");
+        assert!(connecting(&WireError::Closed).is_outage());
+        assert!(!connecting(&WireError::Protocol).is_outage(), "a web server is no outage");
+        assert!(!connecting(&WireError::Tls).is_outage());
     }
 
     #[test]
     fn limits_of_the_server_are_told() {
         assert!(state("54011", None).to_string().contains("1,664"));
-        let code = super::state("XX000", "invalid memory alloc request size 1073741824");
-        assert_eq!(state(code, None).to_string(), "a value is larger than the server can hold");
-        assert_eq!(super::state("XX000", "cache lookup failed"), "XX000");
+        assert_eq!(state("54000", None).to_string(), "a value is larger than the server can hold");
+    }
+
+    #[test]
+    fn places_count_from_the_users_sql() {
+        let ran = Ran { sql: SQL, prefix: 39, seconds: 30 };
+        let at = |position| {
+            let error = ServerError { state: "42703".to_owned(), position };
+            running(&WireError::Server(error), &ran).failure().position
+        };
+        assert_eq!(at(Some(47)), Some(Position { line: 1, column: 8 }));
+        assert_eq!(at(Some(12)), None, "it stands before the user's SQL");
+        assert_eq!(at(None), None);
+    }
+
+    #[test]
+    fn a_query_of_ours_that_takes_too_long_is_told() {
+        let error = WireError::Server(ServerError { state: "57014".to_owned(), position: None });
+        assert!(matches!(looking(&error, 3), SourceError::Timeout { seconds: 3 }));
     }
 
     #[test]

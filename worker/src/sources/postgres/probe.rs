@@ -1,18 +1,21 @@
 //! What a PostgreSQL server is, and what the role could do to it. A role that can only read is the last of the four locks.
 
-use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
-use super::{connect::Sessions, errors, session};
-use crate::sources::{Probe, SourceError};
+use super::{
+    connect::Sessions,
+    errors,
+    wire::{Batch, OwnRow, Wire, WireError},
+};
+use crate::sources::{Probe, SourceError, idle};
 
 /// The oldest version the catalogue queries are written for.
 const OLDEST: i32 = 120_000;
 /// How many names are told; of more it is only said that there are more.
 const TOLD: usize = 5;
 
-const ROLE: &str = "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int4 AS number, \
-    rolsuper, rolreplication, rolcreaterole, rolcreatedb, rolbypassrls, \
+const ROLE: &str = "SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number, \
+    rolbypassrls, rolsuper, rolreplication, rolcreaterole, rolcreatedb, \
     has_database_privilege(current_database(), 'CREATE') AS creates_schemas \
     FROM pg_catalog.pg_roles WHERE rolname = current_user";
 
@@ -32,60 +35,64 @@ const TABLES: &str = "SELECT n.nspname::text || '.' || c.relname::text FROM pg_c
 
 /// Looks by a connection of its own, so that a wrong password or a full server is told at once.
 pub(super) async fn probe(sessions: &Sessions) -> Result<Probe, SourceError> {
-    let _slot = sessions.slot_to_look().await?;
-    let mut connection = sessions.connect().await?;
+    let _place = sessions.place_to_look().await?;
+    let mut wire = sessions.connect().await?;
     let time = sessions.connect_timeout();
-    match timeout(2 * time, look(&mut connection, time)).await {
+    let mut batch = Batch::begin(time)?;
+    // One more than is told shows that there are more.
+    let most = (TOLD + 1).to_string();
+    batch.query(ROLE, &[])?;
+    batch.query(MEMBERSHIPS, &[])?;
+    batch.query(SCHEMAS, &[&most])?;
+    batch.query(TABLES, &[&most])?;
+    batch.rollback()?;
+    match timeout(2 * time, look(&mut wire, &batch)).await {
         Ok(looked) => {
-            let probe = looked.map_err(|error| errors::beginning(&error))?;
+            let probe = looked.map_err(|error| errors::looking(&error, time.as_secs()))?;
             sessions.seen_to_work();
-            // Nothing is left to lose with this connection: a failed farewell changes nothing.
-            let _closed = timeout(time, connection.close()).await;
+            idle::close(wire).await;
             Ok(probe)
         }
         Err(_elapsed) => Err(SourceError::unreachable("the server accepted the connection, then did not answer")),
     }
 }
 
-async fn look(connection: &mut PgConnection, time: std::time::Duration) -> Result<Probe, sqlx::Error> {
-    session::begin(connection, time).await?;
-    let row = sqlx::query(ROLE).persistent(false).fetch_one(&mut *connection).await?;
-    let version: String = row.try_get("version")?;
-    let number: i32 = row.try_get("number")?;
+async fn look(wire: &mut Wire, batch: &Batch) -> Result<Probe, WireError> {
+    wire.send(batch).await?;
+    wire.done().await?;
+    let mut row = wire.rows().await?.into_iter().next().ok_or(WireError::Protocol)?;
+    let version = row.text()?;
+    let number: i32 = row.number()?;
     let mut probe = Probe { version: format!("PostgreSQL {version}"), ..Probe::default() };
     if number < OLDEST {
         probe.warnings.push(format!("PostgreSQL {version} is older than 12, with which DataGenie is tested."));
     }
-    if row.try_get("rolbypassrls")? {
+    if row.flag()? {
         probe.warnings.push("The role passes by row-level security, so every row can be asked for.".to_owned());
     }
-    if row.try_get("rolsuper")? {
+    if row.flag()? {
         // All that follows is implied.
         probe.writable.push("is a superuser, who may do everything".to_owned());
         return Ok(probe);
     }
-    for (right, words) in [
-        ("rolreplication", "may replicate, and so copy, the whole server"),
-        ("rolcreaterole", "may create and change roles"),
-        ("rolcreatedb", "may create databases"),
-        ("creates_schemas", "may create schemas in the database"),
+    for words in [
+        "may replicate, and so copy, the whole server",
+        "may create and change roles",
+        "may create databases",
+        "may create schemas in the database",
     ] {
-        if row.try_get(right)? {
+        if row.flag()? {
             probe.writable.push(words.to_owned());
         }
     }
-    let memberships: Vec<String> = sqlx::query_scalar(MEMBERSHIPS).persistent(false).fetch_all(&mut *connection).await?;
-    probe.writable.extend(memberships.iter().map(|role| format!("is a member of {role}")));
-    let schemas = names(connection, SCHEMAS).await?;
-    probe.writable.extend(listed("may create objects in the schemas", &schemas));
-    let tables = names(connection, TABLES).await?;
-    probe.writable.extend(listed("may change the tables", &tables));
+    probe.writable.extend(names(wire).await?.iter().map(|role| format!("is a member of {role}")));
+    probe.writable.extend(listed("may create objects in the schemas", &names(wire).await?));
+    probe.writable.extend(listed("may change the tables", &names(wire).await?));
     Ok(probe)
 }
 
-async fn names(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<String>, sqlx::Error> {
-    // One more than is told shows that there are more.
-    sqlx::query_scalar(sql).persistent(false).bind(TOLD as i64 + 1).fetch_all(&mut *connection).await
+async fn names(wire: &mut Wire) -> Result<Vec<String>, WireError> {
+    wire.rows().await?.iter_mut().map(OwnRow::text).collect()
 }
 
 fn listed(words: &str, names: &[String]) -> Option<String> {

@@ -1,38 +1,34 @@
-//! Running one guarded statement: a cursor in a read-only transaction, fetched as text in batches.
+//! Running one guarded statement: a cursor in a read-only transaction, its rows as text.
 //!
-//! The statement itself goes through the extended protocol, which takes exactly one; only our own `BEGIN`, `FETCH` and `ROLLBACK` use the
-//! simple one. Memory holds one row at a time, as the wire brings it (a first batch at most, up to the byte limit, where a type must be
-//! looked up): a single row of hundreds of megabytes is held once before the byte limit sees it.
-
-use std::time::Duration;
+//! The beginning of the transaction, the cursor, its columns, its rows and, where no more rows than the first ones can be wanted, the
+//! rollback go out together: one round trip. Memory holds one row at a time, as the wire brings it, and no row that is larger than a
+//! result may be (all rows of the first batch, up to the byte limit, where a type must be looked up).
 
 use datagenie_common::{
     ids::UserId,
     model::{policies::Limits, results::Row},
 };
-use futures::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection, postgres::PgRow};
+use postgres_protocol::message::backend::DataRowBody;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     connect::Sessions,
     errors::{self, Ran},
-    types::{self, TypedColumn},
+    session::GRACE,
+    types::{self, Described, TypedColumn, Types},
+    wire::{Answer, Batch, DECLARE, Wire, WireError},
 };
-use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::encoded_size};
+use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, Truncation, metered::MeteredSink, values::encoded_size};
 
-/// What the user's SQL stands behind. Error positions count from its beginning.
-const DECLARE: &str = "DECLARE dg_cursor NO SCROLL CURSOR FOR ";
-/// How long the client waits beyond the server's own limit, which is no hard one: some functions never look at the clock.
-const GRACE: Duration = Duration::from_secs(2);
-/// Rows of the first batch; later ones hold about as many as fit into [`BATCH_BYTES`].
-const FIRST_BATCH: u64 = 200;
-const LARGEST_BATCH: u64 = 5_000;
-const BATCH_BYTES: u64 = 1024 * 1024;
+/// Rows asked for at once: the default limit of rows fits in, and what a result that ends early leaves on the wire is bounded.
+const BATCH: u64 = 20_000;
+/// Bytes of a message that are no value: lengths, names of columns.
+const SLACK: u64 = 64 * 1024;
 
 pub(super) async fn run(
     sessions: &Sessions,
+    types: &Types,
     user: UserId,
     statement: &Statement,
     limits: &Limits,
@@ -40,110 +36,72 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<RunEnd, SourceError> {
     let started = Instant::now();
-    let begun = cancel.run_until_cancelled(sessions.begin(limits.max_time(), user)).await;
-    let mut session = begun.ok_or(SourceError::Cancelled)??;
     let mut metered = MeteredSink::new(sink, limits);
-    let connection = session.connection()?;
-    let reading = timeout(limits.max_time() + GRACE, read(connection, statement.sql(), limits, &mut metered));
-    let outcome = cancel.run_until_cancelled(reading).await;
-    match outcome {
-        None => {
-            session.abort().await;
-            Err(SourceError::Cancelled)
-        }
-        Some(Err(_elapsed)) => {
-            session.abort().await;
-            Err(SourceError::Timeout { seconds: limits.max_seconds })
-        }
-        Some(Ok(Err(error))) => {
-            // After an error that the statement caused a rollback makes the session as good as new; after others it is dropped.
-            if error.is_about_the_statement()
-                || matches!(error, SourceError::Permission | SourceError::Sink(_) | SourceError::RowTooLarge { .. })
-            {
-                session.finish().await;
+    let asked = metered.wanted().min(BATCH);
+    let mut batch = Batch::default();
+    batch.cursor(statement.sql(), rows(asked))?;
+    if asked == metered.wanted() {
+        batch.rollback()?;
+    }
+    let mut session = sessions.begin(limits.max_time(), user, &batch, cancel).await?;
+    let ran = Ran { sql: statement.sql(), prefix: DECLARE.len(), seconds: limits.max_seconds };
+    let mut reading = Reading { types, ran, limits, metered: &mut metered, rows: Rows::Undescribed, cut: None };
+    let read = cancel.run_until_cancelled(timeout(limits.max_time() + GRACE, reading.read(session.wire()?))).await;
+    let cut = reading.cut;
+    let elapsed = started.elapsed();
+    session.end(read, limits).await?;
+    Ok(RunEnd { rows: metered.rows(), truncated: metered.truncated().or(cut), elapsed })
+}
+
+fn rows(asked: u64) -> u32 {
+    u32::try_from(asked).unwrap_or(u32::MAX)
+}
+
+/// A statement whose answers are being read.
+struct Reading<'a, 's> {
+    types: &'a Types,
+    ran: Ran<'a>,
+    limits: &'a Limits,
+    metered: &'a mut MeteredSink<'s>,
+    rows: Rows,
+    /// What ended the result besides the meter.
+    cut: Option<Truncation>,
+}
+
+/// What happens to the rows.
+enum Rows {
+    /// The server has not described them yet.
+    Undescribed,
+    /// They are passed on.
+    Passed(Vec<TypedColumn>),
+    /// They wait until the types of their columns are known.
+    Held(Held),
+}
+
+impl Rows {
+    fn take_held(&mut self) -> Option<Held> {
+        match std::mem::replace(self, Self::Undescribed) {
+            Self::Held(held) => Some(held),
+            other => {
+                *self = other;
+                None
             }
-            Err(error)
-        }
-        Some(Ok(Ok(()))) => {
-            let elapsed = started.elapsed();
-            session.finish().await;
-            Ok(RunEnd { rows: metered.rows(), truncated: metered.truncated(), elapsed })
         }
     }
 }
 
-async fn read(connection: &mut PgConnection, sql: &str, limits: &Limits, metered: &mut MeteredSink<'_>) -> Result<(), SourceError> {
-    let failed = |error: sqlx::Error| errors::running(&error, &Ran { sql, prefix: DECLARE.len(), seconds: limits.max_seconds });
-    // Persistent false: an unnamed statement, so nothing is left on the server and poolers are content.
-    sqlx::query(AssertSqlSafe(format!("{DECLARE}{sql}"))).persistent(false).execute(&mut *connection).await.map_err(failed)?;
-    let mut batch = FIRST_BATCH;
-    let mut columns: Option<Vec<TypedColumn>> = None;
-    loop {
-        let asked = batch.min(metered.wanted());
-        let mut fetched = 0;
-        let mut unresolved: Option<Unresolved> = None;
-        {
-            let fetch = AssertSqlSafe(format!("FETCH FORWARD {asked} FROM dg_cursor"));
-            let mut rows = connection.fetch(sqlx::raw_sql(fetch));
-            while let Some(row) = rows.try_next().await.map_err(failed)? {
-                fetched += 1;
-                if let Some(unresolved) = &mut unresolved {
-                    unresolved.hold(&row, limits.max_bytes).map_err(failed)?;
-                    continue;
-                }
-                if columns.is_none() {
-                    let (known, all_known) = types::known_columns(&row);
-                    if !all_known {
-                        unresolved = Some(Unresolved::new(row, known).map_err(failed)?);
-                        continue;
-                    }
-                    metered.start(known.iter().map(|typed| typed.column.clone()).collect())?;
-                    columns = Some(known);
-                }
-                // What a stopped batch leaves on the wire is read off by the rollback.
-                let decoded = types::decode_row(&row, columns.as_deref().unwrap_or_default()).map_err(failed)?;
-                if metered.row(decoded)? == Flow::Stop {
-                    return Ok(());
-                }
-            }
-        }
-        if let Some(unresolved) = unresolved {
-            let resolved = types::columns_of(&unresolved.first, connection).await.map_err(failed)?;
-            metered.start(resolved.iter().map(|typed| typed.column.clone()).collect())?;
-            columns = Some(resolved);
-            for row in unresolved.rows {
-                if metered.row(row)? == Flow::Stop {
-                    return Ok(());
-                }
-            }
-        }
-        if columns.is_none() {
-            let columns = columns_of_nothing(connection, sql).await.map_err(failed)?;
-            return metered.start(columns.into_iter().map(|typed| typed.column).collect());
-        }
-        if fetched < asked {
-            return Ok(());
-        }
-        batch = next_batch(metered.rows(), metered.bytes());
-    }
-}
-
-/// The rows of a first batch with a type that must be looked up, for which the connection must be between two queries.
-struct Unresolved {
-    first: PgRow,
+/// The rows of a first batch with a type that must be looked up, for which the connection must be between two answers.
+struct Held {
+    described: Vec<Described>,
     columns: Vec<TypedColumn>,
+    unknown: Vec<u32>,
     rows: Vec<Row>,
     bytes: u64,
 }
 
-impl Unresolved {
-    fn new(first: PgRow, columns: Vec<TypedColumn>) -> Result<Self, sqlx::Error> {
-        let row = types::decode_row(&first, &columns)?;
-        Ok(Self { bytes: encoded_size(&row), rows: vec![row], first, columns })
-    }
-
+impl Held {
     /// Holds one more row. Past the limit the rest is dropped: the result ends there.
-    fn hold(&mut self, row: &PgRow, max_bytes: u64) -> Result<(), sqlx::Error> {
+    fn hold(&mut self, row: &DataRowBody, max_bytes: u64) -> Result<(), WireError> {
         if self.bytes <= max_bytes {
             let row = types::decode_row(row, &self.columns)?;
             self.bytes += encoded_size(&row);
@@ -153,44 +111,156 @@ impl Unresolved {
     }
 }
 
-/// Rows of about a megabyte, by the rows so far.
-fn next_batch(rows: u64, bytes: u64) -> u64 {
-    let row_bytes = (bytes / rows.max(1)).max(1);
-    (BATCH_BYTES / row_bytes).clamp(1, LARGEST_BATCH)
+/// How a batch of rows ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All rows that there are have come.
+    All,
+    /// There may be more.
+    More,
+    /// No more are of use.
+    Enough,
 }
 
-/// The columns of a statement without rows: the driver shows columns only with a row, so the statement is outer-joined to one row on a
-/// condition that is false, and thereby not executed. None where the server does not take the statement as a subquery.
-async fn columns_of_nothing(connection: &mut PgConnection, sql: &str) -> Result<Vec<TypedColumn>, sqlx::Error> {
-    match describe(connection, sql).await {
-        Err(sqlx::Error::Database(_)) => {
-            tracing::debug!("an empty result is shown without columns: the statement could not be described");
-            Ok(Vec::new())
+impl Reading<'_, '_> {
+    async fn read(&mut self, wire: &mut Wire) -> Result<(), SourceError> {
+        loop {
+            wire.allow(largest_message(self.limits));
+            let mut end = self.batch(wire).await?;
+            if let Some(held) = self.rows.take_held() {
+                // What is too large for us still lies on the wire: nothing can be asked any more.
+                let may_ask = end != End::Enough;
+                if self.resolve(held, may_ask, wire).await? == Flow::Stop {
+                    end = End::Enough;
+                }
+            }
+            if end != End::More {
+                return Ok(());
+            }
+            let mut more = Batch::default();
+            more.more(rows(self.metered.wanted().min(BATCH)))?;
+            wire.send(&more).await.map_err(|error| errors::running(&error, &self.ran))?;
         }
-        described => described,
+    }
+
+    /// Reads one answer.
+    async fn batch(&mut self, wire: &mut Wire) -> Result<End, SourceError> {
+        let mut end = End::All;
+        loop {
+            match wire.next().await {
+                Ok(Answer::Columns(columns)) => self.describe(types::described(&columns))?,
+                Ok(Answer::Row(row)) => {
+                    if self.row(&row)? == Flow::Stop {
+                        return Ok(End::Enough);
+                    }
+                }
+                Ok(Answer::Suspended) => end = End::More,
+                Ok(Answer::Failed(error)) => return Err(errors::running(&WireError::Server(error), &self.ran)),
+                Ok(Answer::Ready) => return Ok(end),
+                Err(WireError::TooLarge) => {
+                    self.cut_off()?;
+                    return Ok(End::Enough);
+                }
+                Err(error) => return Err(errors::running(&error, &self.ran)),
+            }
+        }
+    }
+
+    fn describe(&mut self, described: Result<Vec<Described>, WireError>) -> Result<(), SourceError> {
+        let described = described.map_err(|error| errors::running(&error, &self.ran))?;
+        let (columns, unknown) = self.types.columns(&described);
+        if unknown.is_empty() {
+            return self.start(columns);
+        }
+        self.rows = Rows::Held(Held { described, columns, unknown, rows: Vec::new(), bytes: 0 });
+        Ok(())
+    }
+
+    fn start(&mut self, columns: Vec<TypedColumn>) -> Result<(), SourceError> {
+        self.metered.start(columns.iter().map(|typed| typed.column.clone()).collect())?;
+        self.rows = Rows::Passed(columns);
+        Ok(())
+    }
+
+    fn row(&mut self, row: &DataRowBody) -> Result<Flow, SourceError> {
+        let failed = |error: WireError| errors::running(&error, &self.ran);
+        match &mut self.rows {
+            Rows::Passed(columns) => self.metered.row(types::decode_row(row, columns).map_err(failed)?),
+            Rows::Held(held) => {
+                held.hold(row, self.limits.max_bytes).map_err(failed)?;
+                Ok(Flow::Continue)
+            }
+            Rows::Undescribed => Err(failed(WireError::Protocol)),
+        }
+    }
+
+    /// A row came that is larger than any result may be.
+    fn cut_off(&mut self) -> Result<(), SourceError> {
+        let held = if let Rows::Held(held) = &self.rows { held.rows.len() as u64 } else { 0 };
+        let before = self.metered.rows() + held;
+        if before == 0 {
+            // Cut off here, the result would look as if nothing matched.
+            return Err(SourceError::RowTooLarge { limit: self.limits.max_bytes });
+        }
+        self.cut = Some(if before == self.limits.max_rows { Truncation::Rows } else { Truncation::Bytes });
+        Ok(())
+    }
+
+    /// Passes on what was held, with the types of its columns as far as they can be found out.
+    async fn resolve(&mut self, held: Held, may_ask: bool, wire: &mut Wire) -> Result<Flow, SourceError> {
+        if may_ask {
+            // The rollback's answer may be to come.
+            while !wire.is_answered() {
+                wire.done().await.map_err(|error| errors::running(&error, &self.ran))?;
+            }
+            self.types.look_up(&held.unknown, wire).await?;
+        }
+        let (columns, _) = self.types.columns(&held.described);
+        self.start(columns)?;
+        for row in held.rows {
+            if self.metered.row(row)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
     }
 }
 
-async fn describe(connection: &mut PgConnection, sql: &str) -> Result<Vec<TypedColumn>, sqlx::Error> {
-    let described = format!(
-        "DECLARE dg_columns NO SCROLL CURSOR FOR SELECT described.* FROM (SELECT 1) AS one LEFT JOIN ({sql}\n) AS described ON false"
-    );
-    sqlx::query(AssertSqlSafe(described)).persistent(false).execute(&mut *connection).await?;
-    match connection.fetch_optional(sqlx::raw_sql("FETCH FORWARD 1 FROM dg_columns")).await? {
-        Some(row) => types::columns_of(&row, connection).await,
-        None => Ok(Vec::new()),
-    }
+/// A row that takes more bytes on the wire than twice a result's may be is not read. Twice, since bytes go over the wire as two digits
+/// each.
+fn largest_message(limits: &Limits) -> usize {
+    let most = limits.max_bytes.saturating_mul(2).max(1024 * 1024).saturating_add(SLACK);
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use postgres_protocol::message::backend::Message;
+
     use super::*;
 
     #[test]
-    fn batches_follow_the_width_of_the_rows() {
-        assert_eq!(next_batch(200, 200 * 100), LARGEST_BATCH);
-        assert_eq!(next_batch(200, 200 * 4_096), 256);
-        assert_eq!(next_batch(1, 64 * BATCH_BYTES), 1);
-        assert_eq!(next_batch(0, 0), LARGEST_BATCH);
+    fn a_message_is_bounded_by_the_result() {
+        let limits = |max_bytes| Limits { max_rows: 10, max_bytes, max_seconds: 1 };
+        assert_eq!(largest_message(&limits(1_000)), 1024 * 1024 + 64 * 1024);
+        assert_eq!(largest_message(&limits(16 * 1024 * 1024)), 32 * 1024 * 1024 + 64 * 1024);
+        assert_eq!(largest_message(&limits(u64::MAX)), usize::MAX);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_by_the_result() {
+        let bytes = [b'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1, b'x'];
+        let row = || match Message::parse(&mut BytesMut::from(bytes.as_slice())) {
+            Ok(Some(Message::DataRow(row))) => row,
+            _ => unreachable!("it is a row"),
+        };
+        let (columns, unknown) = Types::default().columns(&[("x".to_owned(), 70_000)]);
+        let mut held = Held { described: Vec::new(), columns, unknown, rows: Vec::new(), bytes: 0 };
+        for _ in 0..10 {
+            held.hold(&row(), 12).expect("it is a row");
+        }
+        // `["x"]` and its separator are 6 bytes: the one that goes past the limit is held, for the meter to see it.
+        assert_eq!((held.rows.len(), held.bytes, held.unknown.as_slice()), (3, 18, [70_000].as_slice()));
     }
 }

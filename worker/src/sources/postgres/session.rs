@@ -1,138 +1,164 @@
-//! One session: a connection inside a read-only transaction. It is kept for the next one only after a rollback that surely happened;
-//! in every other case, also when its future is dropped, the socket is closed.
+//! One session: a connection inside a read-only transaction. It is kept for the next one only when it surely is outside of one again,
+//! with no answer to come; in every other case, also when its future is dropped, the socket is closed.
 
 use std::{sync::Arc, time::Duration};
 
-use datagenie_common::lifecycle;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
-use tokio::time::{Instant, sleep, timeout};
+use datagenie_common::{lifecycle, model::policies::Limits};
+use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 use super::{
+    connect::Place,
     errors,
+    wire::{Batch, Target, Wire, WireError},
+};
+use crate::sources::{
+    SourceError,
     idle::{self, Idle},
 };
-use crate::{capacity::Permit, sources::SourceError};
 
-/// Time for the rollback, and for reading what a stopped fetch left on the wire.
-const ROLLBACK_WAIT: Duration = Duration::from_secs(1);
-/// Time for the second connection that cancels what the first one runs.
+/// How long the client waits beyond the server's own limit, which is no hard one: some functions never look at the clock.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// Time for the rollback and for reading what a stopped statement left on the wire, and how much of that is read: what is more is not
+/// worth waiting for.
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
+const SETTLE_BYTES: usize = 1024 * 1024;
+/// Time for ending what the server runs, and for its answer to one wish to end it: a session between two statements of a batch does not
+/// hear it.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
-/// A statement waits this long for a lock, in milliseconds: a reader waits only for somebody who changes the table itself.
-const LOCK_TIMEOUT_MS: u64 = 3_000;
-/// How long a transaction may wait for us beyond the statement's time, in milliseconds; after that the server ends it.
-const IDLE_TIMEOUT_MS: u64 = 30_000;
-
-/// Begins the transaction and sets what holds for it, in one message of text that is ours alone. The settings are also the
-/// transaction's first query: after it READ ONLY can't be flipped back.
-/// `pg_catalog` stands first and `pg_temp` last in the path, so nobody's function or temporary table passes for a system one.
-/// NOTICEs carry data into logs, hence `client_min_messages`. With strings not conforming to the standard the server would read
-/// literals otherwise than the guard did. A cursor is planned for its first rows unless told that all are wanted.
-fn beginning(statement_ms: u64) -> String {
-    let idle_ms = statement_ms + IDLE_TIMEOUT_MS;
-    format!(
-        "BEGIN READ ONLY; SELECT \
-         set_config('statement_timeout', '{statement_ms}', true), \
-         set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true), \
-         set_config('idle_in_transaction_session_timeout', '{idle_ms}', true), \
-         set_config('search_path', 'pg_catalog, public, pg_temp', true), \
-         set_config('standard_conforming_strings', 'on', true), \
-         set_config('client_min_messages', 'error', true), \
-         set_config('cursor_tuple_fraction', '1', true), \
-         set_config('DateStyle', 'ISO, MDY', true), \
-         set_config('IntervalStyle', 'postgres', true), \
-         set_config('TimeZone', 'UTC', true), \
-         set_config('bytea_output', 'hex', true), \
-         set_config('extra_float_digits', '3', true), \
-         pg_backend_pid() AS pid"
-    )
-}
-
-/// Begins a read-only transaction with limits, in one round trip; answers the server process's id.
-pub(super) async fn begin(connection: &mut PgConnection, max_time: Duration) -> Result<i32, sqlx::Error> {
-    // At least 1: 0 means no limit.
-    let statement_ms = u64::try_from(max_time.as_millis()).unwrap_or(u64::MAX).clamp(1, i32::MAX as u64 - IDLE_TIMEOUT_MS);
-    let row = connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(beginning(statement_ms)))).await?;
-    row.try_get("pid")
-}
+const CANCEL_AGAIN: Duration = Duration::from_millis(300);
+/// What may be on its way when a statement ends. More than that is one message, and a server in the middle of a message hears nothing
+/// but that its client is gone.
+const CANCEL_BYTES: usize = 16 * 1024 * 1024;
 
 pub(super) struct Session {
     /// None only after the connection was given back or closed.
-    connection: Option<PgConnection>,
+    wire: Option<Wire>,
     opened: Instant,
-    options: Arc<PgConnectOptions>,
-    idle: Arc<Idle>,
-    pid: Option<i32>,
+    target: Arc<Target>,
+    idle: Arc<Idle<Wire>>,
     /// What the server lets a statement take.
     limit: Duration,
     /// Dropped last: until then the session is at work.
-    slot: Option<Permit>,
+    place: Option<Place>,
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection, opened: Instant, slot: Permit, options: Arc<PgConnectOptions>, idle: Arc<Idle>) -> Self {
+    pub(super) fn new(wire: Wire, opened: Instant, place: Place, target: Arc<Target>, idle: Arc<Idle<Wire>>) -> Self {
         idle.begun();
-        Self { connection: Some(connection), opened, options, idle, pid: None, limit: Duration::ZERO, slot: Some(slot) }
+        Self { wire: Some(wire), opened, target, idle, limit: Duration::ZERO, place: Some(place) }
     }
 
-    /// Gives up a session that has not begun: its connection is closed, its slot may serve another one.
-    pub(super) fn into_slot(mut self) -> Option<Permit> {
-        self.slot.take()
+    /// Gives up a session that has not begun: its connection is closed, its place may serve another one.
+    pub(super) fn into_place(mut self) -> Option<Place> {
+        self.place.take()
     }
 
-    pub(super) async fn begin(&mut self, max_time: Duration) -> Result<(), SourceError> {
-        let pid = begin(self.connection()?, max_time).await.map_err(|error| errors::beginning(&error))?;
-        self.pid = Some(pid);
+    /// Begins a transaction and sends what follows with it. The answers to that are still to come then.
+    pub(super) async fn begin(&mut self, max_time: Duration, then: &Batch) -> Result<(), SourceError> {
+        let mut batch = Batch::begin(max_time)?;
+        batch.append(then);
         self.limit = max_time;
-        Ok(())
+        let wire = self.wire()?;
+        let begun = async {
+            wire.send(&batch).await?;
+            wire.done().await
+        };
+        begun.await.map_err(|error| errors::beginning(&error))
     }
 
-    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, SourceError> {
-        self.connection.as_mut().ok_or_else(|| SourceError::internal("the session is over"))
+    pub(super) fn wire(&mut self) -> Result<&mut Wire, SourceError> {
+        self.wire.as_mut().ok_or_else(|| SourceError::internal("the session is over"))
+    }
+
+    /// Ends the session as its reading ended: with what was read, an error, no end in time, or a wish to stop (none).
+    pub(super) async fn end<T>(self, reading: Option<Result<Result<T, SourceError>, Elapsed>>, limits: &Limits) -> Result<T, SourceError> {
+        match reading {
+            None => {
+                self.abort().await;
+                Err(SourceError::Cancelled)
+            }
+            Some(Err(_elapsed)) => {
+                self.abort().await;
+                Err(SourceError::Timeout { seconds: limits.max_seconds })
+            }
+            Some(Ok(Ok(read))) => {
+                self.finish().await;
+                Ok(read)
+            }
+            Some(Ok(Err(error))) => {
+                // After an error that the statement caused a rollback makes the session as good as new; after others it is dropped.
+                if error.is_about_the_statement()
+                    || matches!(error, SourceError::Permission | SourceError::Sink(_) | SourceError::RowTooLarge { .. })
+                {
+                    self.finish().await;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Rolls back and gives the connection to the next one; closes it if that fails, or if there are more than are needed.
     pub(super) async fn finish(mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        let rolled_back = timeout(ROLLBACK_WAIT, connection.execute(sqlx::raw_sql("ROLLBACK"))).await;
-        if matches!(rolled_back, Ok(Ok(_))) {
-            if let Some(surplus) = self.idle.put(connection, self.opened) {
+        let Some(mut wire) = self.wire.take() else { return };
+        let settled = match rollback() {
+            Ok(rollback) => timeout(SETTLE_WAIT, wire.settle(SETTLE_BYTES, &rollback)).await.is_ok_and(|settled| settled.is_ok()),
+            Err(_) => false,
+        };
+        if settled {
+            if let Some(surplus) = self.idle.put(wire, self.opened) {
                 idle::close(surplus).await;
             }
         } else {
-            // Still inside a fetch, most likely: end it on the server too. `self` closes the socket.
-            self.connection = Some(connection);
+            // Still inside a statement, most likely: end it on the server too. `self` closes the socket.
+            self.wire = Some(wire);
             self.abort().await;
         }
     }
 
-    /// Ends what the session runs, by a second connection, then closes its socket. In this order the process id is surely still ours.
+    /// Ends what the session runs, by a second connection, then closes its socket. In this order the key is surely still ours.
     /// The task is its own: whoever waits for it may go away, and the session's place is taken until the statement is over.
     pub(super) async fn abort(mut self) {
-        let Some(pid) = self.pid else { return };
         let ending = lifecycle::spawn("session.abort", async move {
-            if timeout(CANCEL_WAIT, cancel(&self.options, pid)).await.is_ok_and(|cancelled| cancelled.is_ok()) {
+            if timeout(CANCEL_WAIT, self.cancel()).await.is_ok_and(|cancelled| cancelled.is_ok()) {
                 return;
             }
             tracing::warn!("a statement could not be cancelled on its server; the server's own time limit ends it");
-            let (slot, limit) = (self.slot.take(), self.limit);
+            let (place, limit) = (self.place.take(), self.limit);
             drop(self);
             sleep(limit).await;
-            drop(slot);
+            drop(place);
         });
-        let _ = timeout(CANCEL_WAIT + ROLLBACK_WAIT, ending).await;
+        let _ = timeout(CANCEL_WAIT + SETTLE_WAIT, ending).await;
     }
-}
 
-async fn cancel(options: &PgConnectOptions, pid: i32) -> Result<(), sqlx::Error> {
-    let mut second = PgConnection::connect_with(options).await?;
-    sqlx::query("SELECT pg_catalog.pg_cancel_backend($1)").persistent(false).bind(pid).execute(&mut second).await?;
-    second.close().await
+    /// Cancels until no answer is to come any more.
+    async fn cancel(&mut self) -> Result<(), WireError> {
+        let Some(wire) = self.wire.as_mut() else { return Ok(()) };
+        loop {
+            if wire.is_answered() {
+                return Ok(());
+            }
+            // Without a key, which some poolers don't give, nothing can be cancelled.
+            let canceller = wire.canceller().ok_or(WireError::Protocol)?;
+            canceller.cancel(&self.target).await?;
+            // A connection that is broken, or full of one message, has nothing more to say: closing it ends the rest.
+            if timeout(CANCEL_AGAIN, wire.drain(CANCEL_BYTES)).await.is_ok() {
+                return Ok(());
+            }
+        }
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         // A connection that is still here is in an unknown state: dropping it closes the socket.
-        self.connection = None;
+        self.wire = None;
         self.idle.ended();
     }
+}
+
+fn rollback() -> Result<Batch, SourceError> {
+    let mut batch = Batch::default();
+    batch.rollback()?;
+    Ok(batch)
 }

@@ -1,16 +1,27 @@
 //! PostgreSQL's types as the contract shows them. Values arrive as text, which every type has: decoding the binary form type by type
 //! has holes (extensions, composites, ranges, infinite dates).
 
-use std::collections::HashMap;
-
-use datagenie_common::model::results::{Column, ColumnKind, Row};
-use serde_json::Value;
-use sqlx::{
-    Column as _, PgConnection, Row as _, ValueRef as _,
-    postgres::{PgColumn, PgRow, PgTypeInfo, types::Oid},
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::sources::values;
+use datagenie_common::model::results::{Column, ColumnKind, Row};
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::{DataRowBody, RowDescriptionBody};
+use serde_json::Value;
+
+use super::{
+    errors,
+    wire::{Batch, Wire, WireError},
+};
+use crate::sources::{SourceError, values};
+
+/// Types remembered of one database, about 100 bytes each.
+const KEPT: usize = 4_096;
+
+const LOOK_UP: &str = "SELECT oid, pg_catalog.format_type(oid, NULL), typcategory::pg_catalog.text FROM pg_catalog.pg_type \
+    WHERE oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
 
 /// How the text of a value becomes JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,62 +72,74 @@ fn built_in(oid: u32) -> Option<(&'static str, ColumnKind, Decoder)> {
     })
 }
 
-/// The columns of a row as far as they are known without asking, and whether all are. The decoders are right in any case: what is not
-/// built in is shown as its text.
-pub(super) fn known_columns(row: &PgRow) -> (Vec<TypedColumn>, bool) {
-    let mut all_known = true;
-    let mut known = |column: &PgColumn| {
-        let oid = type_oid(column.type_info());
-        all_known &= oid.is_some_and(|oid| built_in(oid.0).is_some());
-        typed(column.name().to_owned(), oid, &HashMap::new())
-    };
-    let columns = row.columns().iter().map(&mut known).collect();
-    (columns, all_known)
+/// A column as the server describes it: its name and its type's object id.
+pub(super) type Described = (String, u32);
+
+/// What a server says of the columns that follow.
+pub(super) fn described(columns: &RowDescriptionBody) -> Result<Vec<Described>, WireError> {
+    let mut found = Vec::new();
+    let mut fields = columns.fields();
+    while let Some(field) = fields.next().map_err(|_unreadable| WireError::Protocol)? {
+        found.push((field.name().to_owned(), field.type_oid()));
+    }
+    Ok(found)
 }
 
-/// The columns of a row. Types that are not built in are looked up in the catalogue, so the connection must be between two queries.
-pub(super) async fn columns_of(row: &PgRow, connection: &mut PgConnection) -> Result<Vec<TypedColumn>, sqlx::Error> {
-    let described: Vec<(String, Option<Oid>)> =
-        row.columns().iter().map(|column| (column.name().to_owned(), type_oid(column.type_info()))).collect();
-    let mut unknown: Vec<Oid> = described.iter().filter_map(|(_, oid)| *oid).filter(|oid| built_in(oid.0).is_none()).collect();
-    unknown.sort_unstable_by_key(|oid| oid.0);
-    unknown.dedup();
-    let found = if unknown.is_empty() { HashMap::new() } else { look_up(&unknown, connection).await? };
-    Ok(described.into_iter().map(|(name, oid)| typed(name, oid, &found)).collect())
+/// The types of a database that are not built in, as far as they were met. Bounded; what was looked up once is not asked for again.
+#[derive(Default)]
+pub(super) struct Types {
+    known: Mutex<HashMap<u32, (String, ColumnKind)>>,
 }
 
-/// The type's object id. Never `kind()`, which panics on types that were not resolved.
-fn type_oid(info: &PgTypeInfo) -> Option<Oid> {
-    info.oid()
+impl Types {
+    /// The columns, and the types among theirs that must be looked up. The decoders are right in any case: what is not built in is shown
+    /// as its text.
+    pub(super) fn columns(&self, described: &[Described]) -> (Vec<TypedColumn>, Vec<u32>) {
+        let known = self.lock();
+        let mut unknown: Vec<u32> =
+            described.iter().map(|(_, oid)| *oid).filter(|oid| built_in(*oid).is_none() && !known.contains_key(oid)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        (described.iter().map(|(name, oid)| typed(name.clone(), *oid, &known)).collect(), unknown)
+    }
+
+    /// Looks types up, on a connection that is between two answers. It may be outside of a transaction, and so without its settings:
+    /// every name is written so that it means the system's own.
+    pub(super) async fn look_up(&self, oids: &[u32], wire: &mut Wire) -> Result<(), SourceError> {
+        let list = oids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let mut batch = Batch::default();
+        batch.query(LOOK_UP, &[&format!("{{{list}}}")])?;
+        let looked = async {
+            wire.send(&batch).await?;
+            let mut found = Vec::new();
+            for mut row in wire.rows().await? {
+                let oid: u32 = row.number()?;
+                found.push((oid, (row.text()?, kind_of_category(&row.text()?))));
+            }
+            Ok::<_, WireError>(found)
+        };
+        let found = looked.await.map_err(|error| errors::beginning(&error))?;
+        let mut known = self.lock();
+        if known.len() + found.len() > KEPT {
+            known.clear();
+        }
+        known.extend(found);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, (String, ColumnKind)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn typed(name: String, oid: Option<Oid>, found: &HashMap<u32, (String, ColumnKind)>) -> TypedColumn {
-    let oid = oid.map_or(0, |oid| oid.0);
+fn typed(name: String, oid: u32, found: &HashMap<u32, (String, ColumnKind)>) -> TypedColumn {
     let (type_name, kind, decoder) = match (built_in(oid), found.get(&oid)) {
         (Some((type_name, kind, decoder)), _) => (type_name.to_owned(), kind, decoder),
         (None, Some((type_name, kind))) => (type_name.clone(), *kind, Decoder::Text),
+        // Dropped meanwhile, or not looked up.
         (None, None) => ("unknown".to_owned(), ColumnKind::Other, Decoder::Text),
     };
     TypedColumn { column: Column { name, type_name, kind }, decoder }
-}
-
-async fn look_up(oids: &[Oid], connection: &mut PgConnection) -> Result<HashMap<u32, (String, ColumnKind)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT oid, pg_catalog.format_type(oid, NULL) AS name, typcategory::text AS category \
-         FROM pg_catalog.pg_type WHERE oid = ANY($1)",
-    )
-    .persistent(false)
-    .bind(oids)
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut found = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let oid: Oid = row.try_get("oid")?;
-        let name: String = row.try_get("name")?;
-        let category: String = row.try_get("category")?;
-        found.insert(oid.0, (name, kind_of_category(&category)));
-    }
-    Ok(found)
 }
 
 /// Enums and string types of extensions (citext) are text; everything else that is not built in is shown as its text.
@@ -127,16 +150,18 @@ fn kind_of_category(category: &str) -> ColumnKind {
     }
 }
 
-/// A row fetched as text. Bytes that are no UTF-8 (a server without an encoding) are replaced by U+FFFD.
-pub(super) fn decode_row(row: &PgRow, columns: &[TypedColumn]) -> Result<Row, sqlx::Error> {
+/// A row as text. Bytes that are no UTF-8 (a server without an encoding) are replaced by U+FFFD.
+pub(super) fn decode_row(row: &DataRowBody, columns: &[TypedColumn]) -> Result<Row, WireError> {
     let mut decoded = Row::with_capacity(columns.len());
-    for (index, column) in columns.iter().enumerate() {
-        let value = row.try_get_raw(index)?;
-        decoded.push(if value.is_null() {
-            Value::Null
-        } else {
-            let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
-            decode(&String::from_utf8_lossy(bytes), column.decoder)
+    let mut ranges = row.ranges();
+    for column in columns {
+        let range = ranges.next().ok().flatten().ok_or(WireError::Protocol)?;
+        decoded.push(match range {
+            None => Value::Null,
+            Some(range) => {
+                let bytes = row.buffer().get(range).ok_or(WireError::Protocol)?;
+                decode(&String::from_utf8_lossy(bytes), column.decoder)
+            }
         });
     }
     Ok(decoded)
@@ -199,12 +224,15 @@ mod tests {
 
     #[test]
     fn columns_keep_their_type_names() {
-        let found = HashMap::from([(70_000, ("mood".to_owned(), kind_of_category("E")))]);
-        let mood = typed("m".to_owned(), Some(Oid(70_000)), &found);
-        assert_eq!((mood.column.type_name.as_str(), mood.column.kind), ("mood", ColumnKind::Text));
-        let count = typed("count".to_owned(), Some(Oid(20)), &found);
-        assert_eq!((count.column.type_name.as_str(), count.column.kind), ("bigint", ColumnKind::Integer));
-        let gone = typed("x".to_owned(), Some(Oid(70_001)), &found);
-        assert_eq!((gone.column.type_name.as_str(), gone.column.kind), ("unknown", ColumnKind::Other));
+        let types = Types::default();
+        types.lock().insert(70_000, ("mood".to_owned(), kind_of_category("E")));
+        let described = [("m".to_owned(), 70_000), ("count".to_owned(), 20), ("x".to_owned(), 70_001), ("y".to_owned(), 70_001)];
+        let (columns, unknown) = types.columns(&described);
+        let shown: Vec<_> = columns.iter().map(|typed| (typed.column.type_name.as_str(), typed.column.kind)).collect();
+        assert_eq!(
+            shown,
+            [("mood", ColumnKind::Text), ("bigint", ColumnKind::Integer), ("unknown", ColumnKind::Other), ("unknown", ColumnKind::Other)]
+        );
+        assert_eq!(unknown, [70_001], "each is looked up once");
     }
 }

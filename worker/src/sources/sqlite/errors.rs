@@ -21,6 +21,14 @@ pub(super) fn reading(error: &Error) -> SourceError {
     }
 }
 
+/// An error of reading a sample.
+pub(super) fn sampling(error: &Error) -> SourceError {
+    match error.sqlite_error_code() {
+        Some(code) => file_state(code).unwrap_or_else(|| SourceError::invalid("SQLite cannot read rows of this table")),
+        None => SourceError::internal("SQLite's answer could not be read"),
+    }
+}
+
 /// An error of the user's statement.
 pub(super) fn running(error: &Error, sql: &str) -> SourceError {
     match error {

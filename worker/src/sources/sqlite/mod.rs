@@ -1,11 +1,13 @@
 //! SQLite files as a source. A statement gets a connection of its own, on a blocking thread, read-only, behind limits and an
 //! authorizer; opening one costs less than keeping it clean would.
 
+mod authorise;
 mod catalogue;
+mod defined;
 mod errors;
 mod open;
 mod run;
-mod samples;
+mod sample;
 mod values;
 
 use std::{
@@ -23,7 +25,7 @@ use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use self::open::Watch;
-use super::{Probe, RowSink, RunEnd, SchemaLimits, Source, SourceError, Statement, slots::Slots};
+use super::{Plan, Probe, RowSink, RunEnd, Sample, SampledRow, SchemaLimits, Source, SourceError, Statement, slots::Slots};
 
 /// Time for a probe.
 const PROBE_TIME: Duration = Duration::from_secs(10);
@@ -83,17 +85,36 @@ impl Source for SqliteSource {
     async fn schema(&self, limits: &SchemaLimits) -> Result<SourceSchema, SourceError> {
         let limits = limits.clone();
         self.read(move |file, stop| {
-            let time = Duration::from_secs(limits.max_seconds);
-            let watch = Watch { deadline: Instant::now() + time, stop: stop.clone() };
-            let mut schema = catalogue::read(&open::internal(file, watch)?, &limits).map_err(|error| match error {
+            let watch = Watch { deadline: Instant::now() + Duration::from_secs(limits.max_seconds), stop };
+            catalogue::read(&open::internal(file, watch)?, &limits).map_err(|error| match error {
                 error if errors::is_interrupted(&error) => SourceError::Timeout { seconds: limits.max_seconds },
                 error => errors::reading(&error),
-            })?;
-            let watch = Watch { deadline: Instant::now() + Duration::from_secs(limits.sample_seconds), stop };
-            samples::add(&open::internal(file, watch)?, &mut schema, &limits);
-            Ok(schema)
+            })
         })
         .await
+    }
+
+    async fn sample(&self, sample: &Sample<'_>) -> Result<Vec<SampledRow>, SourceError> {
+        let (sql, columns, time) = (sample::statement(sample), sample.columns.len(), sample.time);
+        self.read(move |file, stop| {
+            let watch = Watch { deadline: Instant::now() + time, stop };
+            sample::read(&open::limited(file, watch)?, &sql, columns).map_err(|error| match error {
+                error if errors::is_interrupted(&error) => SourceError::Timeout { seconds: time.as_secs() },
+                error => errors::sampling(&error),
+            })
+        })
+        .await
+    }
+
+    /// SQLite plans without counting costs, and its second opinion is the authorizer, which every statement passes.
+    async fn explain(
+        &self,
+        _user: UserId,
+        _statement: &Statement,
+        _limits: &Limits,
+        _cancel: &CancellationToken,
+    ) -> Result<Option<Plan>, SourceError> {
+        Ok(None)
     }
 
     async fn run(

@@ -6,12 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{
-    Connection, OpenFlags,
-    config::DbConfig,
-    hooks::{AuthAction, AuthContext, Authorization},
-    limits::Limit,
-};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 use tokio_util::sync::CancellationToken;
 
 use super::{DatabaseFile, errors};
@@ -22,7 +17,7 @@ const WATCH_EVERY: i32 = 1_000;
 /// How long a reader waits for a writer's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The bounds of a user's statement. Expanding functions (`zeroblob`, `printf`, `group_concat`) end at the first one.
+/// The bounds of a statement. Expanding functions (`zeroblob`, `printf`, `group_concat`) end at the first one.
 const LIMITS: [(Limit, i32); 8] = [
     (Limit::SQLITE_LIMIT_LENGTH, 16 * 1024 * 1024),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 128 * 1024),
@@ -33,9 +28,6 @@ const LIMITS: [(Limit, i32); 8] = [
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
-
-/// Functions that reach out of the database, whatever the guard's list says. Most are not even compiled in.
-const FORBIDDEN_FUNCTIONS: [&str; 6] = ["load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "sqlite_log"];
 
 /// What ends a connection's work.
 pub(super) struct Watch {
@@ -53,10 +45,12 @@ pub(super) fn internal(file: &DatabaseFile, watch: Watch) -> Result<Connection, 
     Ok(connection)
 }
 
-/// A connection for a user's statement: the same, with limits, and with an authorizer that lets it read rows and nothing else.
-pub(super) fn guarded(file: &DatabaseFile, watch: Watch) -> Result<Connection, SourceError> {
+/// The same, with limits: for samples, and, behind an authorizer of its own, for a user's statement.
+pub(super) fn limited(file: &DatabaseFile, watch: Watch) -> Result<Connection, SourceError> {
     let connection = internal(file, watch)?;
-    confine(&connection).map_err(|error| errors::reading(&error))?;
+    for (limit, value) in LIMITS {
+        connection.set_limit(limit, value).map_err(|error| errors::reading(&error))?;
+    }
     Ok(connection)
 }
 
@@ -69,32 +63,6 @@ fn prepare(connection: &Connection, watch: Watch) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA query_only = 1; PRAGMA cell_size_check = 1;")?;
     let over = move || watch.stop.is_cancelled() || Instant::now() >= watch.deadline;
     connection.progress_handler(WATCH_EVERY, Some(over))
-}
-
-fn confine(connection: &Connection) -> rusqlite::Result<()> {
-    for (limit, value) in LIMITS {
-        connection.set_limit(limit, value)?;
-    }
-    connection.authorizer(Some(authorise))
-}
-
-/// SQLite asks for each thing a statement does while it is compiled, views and table-valued functions included.
-fn authorise(context: AuthContext<'_>) -> Authorization {
-    let allowed = match context.action {
-        AuthAction::Select | AuthAction::Recursive => true,
-        AuthAction::Read { table_name, .. } => !is_forbidden_table(table_name),
-        AuthAction::Function { function_name } => !FORBIDDEN_FUNCTIONS.iter().any(|name| name.eq_ignore_ascii_case(function_name)),
-        // Full-text tables look whether the file has changed.
-        AuthAction::Pragma { pragma_name, pragma_value: None } => pragma_name.eq_ignore_ascii_case("data_version"),
-        _ => false,
-    };
-    if allowed { Authorization::Allow } else { Authorization::Deny }
-}
-
-/// Tables that show the schema or the file's pages behind the policy's back.
-fn is_forbidden_table(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.starts_with("sqlite_") || name.starts_with("pragma_") || name == "dbstat"
 }
 
 /// The file behind a configured path, if it lies below one of the folders. Outside of them nothing is told, not even what exists.

@@ -15,7 +15,9 @@ use tokio::{sync::mpsc, task, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DatabaseFile, errors,
+    DatabaseFile,
+    authorise::Confined,
+    errors,
     open::{self, Watch},
     values::Declared,
 };
@@ -40,7 +42,7 @@ enum Message {
 /// The work of the thread.
 struct Reading {
     file: Arc<DatabaseFile>,
-    sql: String,
+    statement: Statement,
     seconds: u64,
     deadline: Instant,
     stop: CancellationToken,
@@ -60,7 +62,7 @@ pub(super) async fn run(
     let _stop_when_dropped = stop.clone().drop_guard();
     let (sender, mut receiver) = mpsc::channel(CHANNEL);
     let deadline = started + limits.max_time();
-    let reading = Reading { file, sql: statement.sql().to_owned(), seconds: limits.max_seconds, deadline, stop };
+    let reading = Reading { file, statement: statement.clone(), seconds: limits.max_seconds, deadline, stop };
     let thread = task::spawn_blocking(move || {
         let _slot = slot;
         reading.read(sender)
@@ -99,8 +101,9 @@ async fn feed(receiver: &mut mpsc::Receiver<Message>, metered: &mut MeteredSink<
 impl Reading {
     fn read(&self, sender: mpsc::Sender<Message>) -> Result<(), SourceError> {
         let watch = Watch { deadline: self.deadline, stop: self.stop.clone() };
-        let connection = open::guarded(&self.file, watch)?;
-        let mut statement = connection.prepare(&self.sql).map_err(|error| self.failed(&error))?;
+        let connection = open::limited(&self.file, watch)?;
+        let confined = Confined::new(connection, &self.statement).map_err(|error| self.failed(&error))?;
+        let mut statement = confined.prepare(self.statement.sql()).map_err(|error| self.failed(&error))?;
         if statement.column_count() == 0 || !statement.readonly() {
             return Err(SourceError::invalid("the statement is not one that reads rows"));
         }
@@ -118,7 +121,7 @@ impl Reading {
 
     fn failed(&self, error: &rusqlite::Error) -> SourceError {
         if !errors::is_interrupted(error) {
-            errors::running(error, &self.sql)
+            errors::running(error, self.statement.sql())
         } else if self.stop.is_cancelled() {
             SourceError::Cancelled
         } else {

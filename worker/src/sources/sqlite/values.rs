@@ -75,7 +75,7 @@ fn declared_kind(type_name: &str) -> Option<ColumnKind> {
 }
 
 /// Whether a declared type is one of text.
-pub(super) fn is_textual(type_name: &str) -> bool {
+fn is_textual(type_name: &str) -> bool {
     let name = type_name.to_ascii_uppercase();
     ["CHAR", "CLOB", "TEXT"].iter().any(|part| name.contains(part))
 }
