@@ -21,7 +21,14 @@ use datagenie_common::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use crate::{capacity::Capacity, leases::Leases, ledger::Ledger, llm::Drafter, question::target::KnownTargets, sources::Sources};
+use crate::{
+    capacity::Capacity,
+    leases::Leases,
+    ledger::Ledger,
+    llm::Drafter,
+    question::{checked::Checked, plans::Plans, target::KnownTargets},
+    sources::Sources,
+};
 
 /// The worker's environment, shared by all of its jobs.
 pub struct Env {
@@ -57,6 +64,10 @@ pub struct Env {
     pub schemas: SchemaCache,
     /// Connections and policies, by their versions.
     pub known: KnownTargets,
+    /// Statements that passed the guard.
+    pub checked: Checked,
+    /// What databases said of statements.
+    pub plans: Plans,
     /// This process's name in the ledger and the logs.
     pub instance: String,
 }

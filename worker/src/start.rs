@@ -29,7 +29,7 @@ use crate::{
     ledger::{Claimer, Ledger},
     llm::Drafter,
     presence,
-    question::target::KnownTargets,
+    question::{checked::Checked, plans::Plans, target::KnownTargets},
     registry, run,
     sources::{SourceSettings, Sources},
 };
@@ -76,6 +76,8 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<E
         live: Live::start(cache.clone(), clock),
         schemas: SchemaCache::default(),
         known: KnownTargets::default(),
+        checked: Checked::default(),
+        plans: Plans::default(),
         settings,
         pool,
         cache,

@@ -1,4 +1,5 @@
-//! Reads a connection's schema again. What a sync finds out about the connection (gone, no longer read-only) holds as a probe's does.
+//! Reads a connection's schema again, and profiles what has changed or was profiled a day ago. What a sync finds out about the connection
+//! (gone, no longer read-only) holds as a probe's does.
 
 use datagenie_common::{jobs::LookAtConnection, model::jobs::JobError, store::ledger::Outcome};
 

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use datagenie_common::model::{
     connections::DbType,
     language::Language,
-    schemas::{SourceSchema, Table, TableColumn},
+    schemas::{Shape, SourceSchema, Table, TableColumn},
 };
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub(crate) const SHOWN_VALUES: usize = 12;
 const SHOWN_COMMENT: usize = 160;
 /// Longer values it leaves out.
 const SHOWN_VALUE: usize = 60;
+/// Fewer NULLs than this, in percent, it does not speak of.
+const SHOWN_NULLS: u64 = 5;
 
 /// The two messages of a request to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +180,37 @@ fn column_line(text: &mut String, schema: &SourceSchema, table: &Table, name: &s
         let more = if column.values.len() > shown.len() { ", …" } else { "" };
         let _ = write!(text, " [values: {}{more}]", shown.join(", "));
     }
+    let is_key = column.primary_key || table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == name));
+    let facts = facts(column, is_key);
+    if !facts.is_empty() {
+        let _ = write!(text, " [sample: {}]", facts.join(", "));
+    }
     text.push('\n');
+}
+
+/// What a sample of the column's values shows that helps to draft: from where to where numbers and days go, and how many are missing.
+fn facts(column: &TableColumn, is_key: bool) -> Vec<String> {
+    let mut facts = Vec::new();
+    let Some(profile) = &column.profile else { return facts };
+    let ordered = matches!(profile.shape, Some(Shape::Integer | Shape::Number | Shape::Date | Shape::Timestamp));
+    if let (Some(min), Some(max)) = (&profile.min, &profile.max)
+        && ordered
+        && !is_key
+        && is_plain(min)
+        && is_plain(max)
+    {
+        facts.push(if min == max { format!("always {min}") } else { format!("{min}..{max}") });
+    }
+    let nulls = (profile.nulls * 100).checked_div(profile.rows).unwrap_or_default();
+    if nulls >= SHOWN_NULLS {
+        facts.push(format!("{nulls}% NULL"));
+    }
+    facts
+}
+
+/// One value in twenty may be something else than its column's shape says: such a one is not told.
+fn is_plain(value: &str) -> bool {
+    value.len() <= 32 && value.chars().all(|c| c.is_ascii_digit() || "+-.:/eETZ ".contains(c))
 }
 
 fn remark(text: &mut String, comment: Option<&str>) {

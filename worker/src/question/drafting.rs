@@ -7,6 +7,7 @@ use datagenie_common::{
         jobs::JobError,
         language::Language,
         questions::{Failure, FailureCode, Stage},
+        schemas::SourceSchema,
     },
     store::questions,
 };
@@ -60,8 +61,12 @@ impl<'a> Drafting<'a> {
                 .map_err(|error| failures::store(context, &error))?
                 .and_then(|(question, sql)| Some(Previous { question, sql: sql? })),
         };
-        let visible = target.policy.visible(&target.schema);
-        let linked = link::link(&ask.question, &visible, &[], context.env.settings.llm.schema_budget_chars);
+        // A statement that is given needs nobody who would be told of the catalogue.
+        let linked = if ask.sql.is_some() {
+            Linked { schema: SourceSchema::default(), whole: true }
+        } else {
+            link::link(&ask.question, &target.visible(&context.env.known), &[], context.env.settings.llm.schema_budget_chars)
+        };
         Ok(Self { context, ask, target, language, linked, previous, asked: None })
     }
 
@@ -149,7 +154,11 @@ impl<'a> Drafting<'a> {
     pub fn can_repair(&self, failure: &Failure) -> bool {
         let mendable = matches!(
             failure.code,
-            FailureCode::SqlRefused | FailureCode::SqlInvalid | FailureCode::PermissionDenied | FailureCode::SourcePermission
+            FailureCode::SqlRefused
+                | FailureCode::SqlInvalid
+                | FailureCode::TooCostly
+                | FailureCode::PermissionDenied
+                | FailureCode::SourcePermission
         );
         mendable && self.asked.is_some()
     }

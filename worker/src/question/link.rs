@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use datagenie_common::model::{
     connections::DbType,
-    schemas::{SourceSchema, Table},
+    schemas::{SourceSchema, Table, TableColumn},
 };
 
 use self::words::{Asked, Weights, terms};
@@ -46,6 +46,8 @@ pub fn link(question: &str, visible: &SourceSchema, previous_tables: &[String], 
     if fits(&schema, budget_chars) {
         return Linked { schema, whole: true };
     }
+    // A table more is worth more than what samples of the others showed.
+    for_each_column(&mut schema, |column| column.profile = None);
     for_each_column_values(&mut schema, |values| values.retain(|value| asked.names_value(value)));
     if fits(&schema, budget_chars) {
         return Linked { schema, whole: true };
@@ -60,10 +62,12 @@ pub fn link(question: &str, visible: &SourceSchema, previous_tables: &[String], 
     Linked { schema: catalogue.cut_to(&chosen), whole: false }
 }
 
+fn for_each_column(schema: &mut SourceSchema, change: impl Fn(&mut TableColumn)) {
+    schema.schemas.values_mut().flat_map(BTreeMap::values_mut).flat_map(|table| table.columns.values_mut()).for_each(change);
+}
+
 fn for_each_column_values(schema: &mut SourceSchema, change: impl Fn(&mut Vec<String>)) {
-    for column in schema.schemas.values_mut().flat_map(BTreeMap::values_mut).flat_map(|table| table.columns.values_mut()) {
-        change(&mut column.values);
-    }
+    for_each_column(schema, |column| change(&mut column.values));
 }
 
 // The prompt shows only the first few values; one that the question names must be among them.
@@ -320,7 +324,7 @@ fn weights(schema: &SourceSchema) -> Weights {
 }
 
 fn column_scores<'a>(table: &'a Table, asked: &Asked, weights: &Weights) -> BTreeMap<&'a str, f64> {
-    let score = |name: &str, column: &datagenie_common::model::schemas::TableColumn| {
+    let score = |name: &str, column: &TableColumn| {
         let words = weights.score(asked, &terms(name)) + weights.score(asked, &comment_terms(column.comment.as_ref()));
         let named = column.values.iter().any(|value| asked.names_value(value));
         words * 2.0 + if named { 5.0 } else { 0.0 }

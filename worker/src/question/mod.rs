@@ -4,6 +4,7 @@
 //! [`answer`] takes a question to its [`Outcome`]; nothing here writes to the system database.
 
 mod cached;
+pub mod checked;
 mod drafting;
 pub mod failures;
 pub mod fill;
@@ -12,6 +13,7 @@ pub mod insights;
 pub mod link;
 pub mod masking;
 pub mod numbers;
+pub mod plans;
 mod rows;
 pub mod summarise;
 pub mod target;
@@ -36,11 +38,7 @@ use self::{
     rows::Collected,
     target::Target,
 };
-use crate::{
-    guard::{self, GuardInput, Guarded},
-    run::Context,
-    sources::Statement,
-};
+use crate::{guard::Guarded, run::Context, sources::Statement};
 
 /// What is known so far about a question's answer; becomes its provenance, usage and timings.
 struct Trail {
@@ -181,7 +179,7 @@ enum Problem {
     Empty(Executed),
 }
 
-/// Guard, cache, policy check, source: the only way in which a statement reaches a customer's database.
+/// Guard, policy check, cache, second opinion, source: the only way in which a statement reaches a customer's database.
 async fn execute(
     context: &Context,
     ask: &AnswerQuestion,
@@ -191,8 +189,7 @@ async fn execute(
 ) -> Result<Executed, JobError> {
     context.stage(Stage::Checking);
     let began = Instant::now();
-    let input = GuardInput { sql: &drafted.sql, schema: &target.schema, policy: &target.policy, extra_functions: &[] };
-    let guarded = guard::check(&input).map_err(|refusal| JobError::Fail(Failure::from(refusal).at(Stage::Checking)));
+    let guarded = context.env.checked.guard(target, &drafted.sql);
     trail.spent("checking", began);
     let guarded = guarded?;
 
@@ -206,8 +203,11 @@ async fn execute(
         trail.spent("executing", began);
         return Ok(Executed { guarded, collected, cached: true, result_hash: Some(key.clone()) });
     }
-    let statement = Statement::from(&guarded);
-    let collected = rows::collect(context, target, &guarded, &statement).await;
+    let statement = Statement::from(&guarded).calling(&target.connection.extra_functions);
+    let collected = match plans::check(context, target, &statement).await {
+        Ok(()) => rows::collect(context, target, &guarded, &statement).await,
+        Err(error) => Err(error),
+    };
     trail.spent("executing", began);
     let collected = collected.map_err(|error| error.at(Stage::Executing))?;
     if let Some(key) = &key {

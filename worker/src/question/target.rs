@@ -152,14 +152,24 @@ async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &Policy
     if policy.can_query { Ok(policy) } else { Err(failures::not_permitted()) }
 }
 
-/// Connections and policies that this process has read, each good for one version only. Bounded.
+/// Connections and policies that this process has read, and what users see of catalogues, each good for one version only. Bounded.
 #[derive(Default)]
 pub struct KnownTargets {
     connections: Mutex<HashMap<ConnectionId, (String, Arc<connections::Target>)>>,
     policies: Mutex<HashMap<(UserId, ConnectionId), Arc<Policy>>>,
+    visible: Mutex<HashMap<(UserId, ConnectionId), Seen>>,
+}
+
+/// What a policy of this version shows of a catalogue of this version.
+struct Seen {
+    policy: PolicyVersion,
+    schema_version: i64,
+    schema: SharedSchema,
 }
 
 const KNOWN: usize = 4_096;
+/// Catalogues are large: as many parts of them as whole ones are held.
+const VISIBLE: usize = 32;
 
 impl KnownTargets {
     fn connection(&self, id: ConnectionId, version: &str) -> Option<Arc<connections::Target>> {
@@ -173,6 +183,24 @@ impl KnownTargets {
             held.clear();
         }
         held.insert(id, (version.to_owned(), connection.clone()));
+    }
+
+    fn visible(&self, target: &Target) -> SharedSchema {
+        let key = (target.policy.user_id, target.id);
+        let (policy, schema_version) = (&target.policy.version, target.connection.schema_version);
+        if let Some(seen) = self.visible.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
+            && seen.policy == *policy
+            && seen.schema_version == schema_version
+        {
+            return seen.schema.clone();
+        }
+        let schema = Arc::new(target.policy.visible(&target.schema));
+        let mut held = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= VISIBLE {
+            held.clear();
+        }
+        held.insert(key, Seen { policy: policy.clone(), schema_version, schema: schema.clone() });
+        schema
     }
 
     fn policy(&self, user: UserId, id: ConnectionId, version: &PolicyVersion) -> Option<Arc<Policy>> {
@@ -190,6 +218,11 @@ impl KnownTargets {
 }
 
 impl Target {
+    /// The part of the catalogue that the asker may see.
+    pub fn visible(&self, known: &KnownTargets) -> SharedSchema {
+        if self.policy.sees_all() { self.schema.clone() } else { known.visible(self) }
+    }
+
     /// Checks, right before something is read, that the policy still is the one that the statement was guarded by.
     pub async fn still_allowed(&self, context: &Context) -> Result<(), JobError> {
         let ledger = &context.env.ledger;
