@@ -15,7 +15,6 @@ use crate::{
     admission::Admission,
     intake::Intake,
     live::Hub,
-    questions::ask::Askables,
 };
 
 /// The api's environment, shared by all requests.
@@ -44,8 +43,6 @@ pub struct Parts {
     pub intake: Intake,
     /// What may wait.
     pub admission: Admission,
-    /// What is to be known of connections before a question is taken in.
-    pub askable: Askables,
     /// Tells the fleet what happened here.
     pub live: Live,
     /// Wakes those who wait here.

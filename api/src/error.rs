@@ -145,8 +145,8 @@ impl ApiError {
 
     /// One field can't be taken.
     #[must_use]
-    pub fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
     /// Several fields can't be taken.

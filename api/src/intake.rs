@@ -13,9 +13,9 @@ use datagenie_common::{
             Flow, NewQuestion, Ring, Submitted,
             intake::{self, Taken},
         },
+        line::Line,
     },
 };
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -48,11 +48,11 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Starts the committer. There is one: two would ask for the same owner's window at the same time.
+    /// Starts the committer, on a line of its own. There is one: two would ask for the same owner's window at the same time.
     #[must_use]
-    pub fn start(pool: &PgPool, dispatch: &Dispatch, bells: &Bells) -> Self {
+    pub fn start(line: Line, dispatch: &Dispatch, bells: &Bells) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
-        let committer = Committer { pool: pool.clone(), dispatch: dispatch.clone(), bells: bells.clone() };
+        let committer = Committer { line, dispatch: dispatch.clone(), bells: bells.clone() };
         lifecycle::spawn("intake.commit", committer.run(waiting));
         Self { queue }
     }
@@ -83,7 +83,7 @@ impl Intake {
 }
 
 struct Committer {
-    pool: PgPool,
+    line: Line,
     dispatch: Dispatch,
     bells: Bells,
 }
@@ -171,7 +171,11 @@ impl Committer {
     }
 
     async fn submit(&self, questions: &[NewQuestion], window: u32) -> std::result::Result<Taken, StoreError> {
-        let submitting = intake::submit(&self.pool, questions, window);
+        let submitting = async {
+            let mut call = self.line.call().await?;
+            let taken = intake::submit_on(call.connection(), questions, window).await;
+            call.kept(taken)
+        };
         // A connection that stands still would keep everybody waiting for as long as the kernel believes in it.
         tokio::time::timeout(SEND, submitting).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
     }

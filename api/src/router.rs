@@ -51,6 +51,8 @@ fn table() -> Vec<Entry> {
         (Admin(Scope::Admin), connections::permissions::put_route()),
         (Admin(Scope::Admin), connections::permissions::get_route()),
         (Admin(Scope::Admin), connections::permissions::delete_route()),
+        (Admin(Scope::Admin), connections::masks::put_route()),
+        (Admin(Scope::Admin), connections::masks::get_route()),
         (User(Ask), questions::ask::route()),
         (SignedIn(Read), questions::list::route()),
         (SignedIn(Read), questions::get::route()),

@@ -26,7 +26,6 @@ use crate::{
     bells::Bells,
     intake::Intake,
     live::Hub,
-    questions::ask::Askables,
     router,
     slow_clients::Connections,
 };
@@ -45,14 +44,14 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     sealing_check::check(&pool, &keyring).await?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let broker = broker::open(settings.broker.url.expose(), &settings.broker.namespace, instance)?;
+    let line = store::line(settings.database.url.expose(), "datagenie-api-intake", false)?;
     let relaxed = store::connect_relaxed(settings.database.url.expose(), RELAXED, "datagenie-api-dispatch")?;
     let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let clock = Clock::new(settings.clock.offset_seconds);
     let bells = Bells::start(broker.clone());
     Ok(App::new(Parts {
-        intake: Intake::start(&pool, &dispatch, &bells),
+        intake: Intake::start(line, &dispatch, &bells),
         admission: Admission::new(&pool, &settings),
-        askable: Askables::start(&pool),
         live: Live::start(cache.clone(), clock),
         hub: Hub::start(&cache, &pool, shutdown.soft()),
         files: Files::open(&settings.files.root)?,

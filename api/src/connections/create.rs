@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{ConnectionView, check_max_connections, look_job, read_config, seal};
+use super::{ConnectionView, check_extra_functions, check_max_connections, check_max_plan_cost, look_job, read_config, seal};
 use crate::{
     access::Caller,
     app::App,
@@ -47,11 +47,19 @@ struct NewConnectionRequest {
     /// `postgresql`, `mysql` or `sqlite`.
     #[schema(value_type = String)]
     db_type: DbType,
-    /// `{host, port, database, username, password, ssl_mode?}` or, for SQLite, `{database: "/path/file.sqlite"}`; never returned.
+    /// `{host, port, database, username, password, ssl_mode?, ssl_root_cert?, pool_size?, max_overflow?}` or, for SQLite,
+    /// `{database: "/path/file.sqlite"}`; never returned. `ssl_mode`: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`;
+    /// `ssl_root_cert`: what the last two trust, in PEM. A worker keeps `pool_size` (5) sessions open and opens `max_overflow` (10) more.
     #[schema(value_type = Object)]
     config: Value,
-    /// Sessions on it at once of one worker process, 1 to 1000; 10 if not given.
+    /// Sessions at work on it at once over all workers, 1 to 1000; 10 if not given. It wins over the sizes of pools.
     max_connections: Option<i32>,
+    /// A statement whose plan costs more is refused, in the planner's own units (PostgreSQL: total cost; MySQL: query cost; MariaDB:
+    /// rows looked at; SQLite has none); no limit if not given.
+    max_plan_cost: Option<f64>,
+    /// Functions that the guard lets through besides its own list, as `name` or `schema.name`: what they do is the giver's business.
+    #[serde(default)]
+    extra_functions: Vec<String>,
     /// Take a role that could write; it stays marked.
     #[serde(default)]
     allow_writable_role: bool,
@@ -77,6 +85,8 @@ async fn create_connection(State(app): State<App>, framed: Framed, caller: Calle
         return Err(ApiError::field("display_name", "must have 1 to 200 characters"));
     }
     check_max_connections(new.max_connections)?;
+    check_max_plan_cost(new.max_plan_cost)?;
+    check_extra_functions(&new.extra_functions)?;
     let id = ConnectionId::new();
     let config = seal(&app.keyring, id, &read_config(new.db_type, new.config)?)?;
 
@@ -94,6 +104,8 @@ async fn create_connection(State(app): State<App>, framed: Framed, caller: Calle
         db_type: new.db_type,
         config: &config,
         max_connections: new.max_connections.unwrap_or(10),
+        max_plan_cost: new.max_plan_cost,
+        extra_functions: &new.extra_functions,
         allow_writable_role: new.allow_writable_role,
     };
     let connection = connections::insert(&mut tx, caller.user_id, &row).await.map_err(|error| {
@@ -111,7 +123,7 @@ async fn create_connection(State(app): State<App>, framed: Framed, caller: Calle
         resource_type: "connection",
         resource_id: Some(id.to_string()),
         success: true,
-        details: json!({ "name": name, "db_type": new.db_type, "allow_writable_role": new.allow_writable_role }),
+        details: json!({ "name": name, "db_type": new.db_type, "allow_writable_role": new.allow_writable_role, "extra_functions": new.extra_functions }),
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;

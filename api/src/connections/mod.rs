@@ -5,6 +5,7 @@ pub mod delete;
 pub mod get;
 pub mod list;
 pub mod look;
+pub mod masks;
 pub mod permissions;
 pub mod schema;
 pub mod update;
@@ -54,12 +55,18 @@ pub struct ConnectionView {
     pub is_active: bool,
     /// Whether its role can only read.
     pub is_readonly: bool,
-    /// Sessions on it at once, of one worker process.
+    /// Sessions at work on it at once, over all workers.
     pub max_connections: i32,
+    /// A statement whose plan costs more, in the planner's own units, is refused; null: none is.
+    pub max_plan_cost: Option<f64>,
+    /// Functions that the guard lets through besides its own list.
+    pub extra_functions: Vec<String>,
     /// Whether a role that can write was allowed.
     pub allow_writable_role: bool,
     /// What its role could change, in words.
     pub role_warnings: Vec<String>,
+    /// What an administrator should know of the server or its role besides, in words.
+    pub probe_notes: Vec<String>,
     /// What the server says it is.
     pub server_version: Option<String>,
     /// When its schema was last read.
@@ -87,8 +94,11 @@ impl From<Connection> for ConnectionView {
             is_active: c.is_active,
             is_readonly: c.is_readonly,
             max_connections: c.max_connections,
+            max_plan_cost: c.max_plan_cost,
+            extra_functions: c.extra_functions,
             allow_writable_role: c.allow_writable_role,
             role_warnings: c.role_warnings,
+            probe_notes: c.probe_notes,
             server_version: c.server_version,
             last_schema_sync: c.last_schema_sync,
             schema_version: c.schema_version,
@@ -144,7 +154,9 @@ fn config_hint(db_type: DbType, error: &serde_json::Error) -> String {
         "a value is of the wrong type".to_owned()
     };
     match db_type {
-        DbType::Postgresql | DbType::Mysql => format!("{what}; expected {{host, port, database, username, password, ssl_mode?}}"),
+        DbType::Postgresql | DbType::Mysql => {
+            format!("{what}; expected {{host, port, database, username, password, ssl_mode?, ssl_root_cert?, pool_size?, max_overflow?}}")
+        }
         DbType::Sqlite => format!("{what}; expected {{database: \"/path/file.sqlite\"}}"),
     }
 }
@@ -157,6 +169,19 @@ fn check_server(server: &ServerConfig) -> Result<()> {
     }
     if server.port == 0 {
         return Err(ApiError::field("config.port", "must be 1 to 65535"));
+    }
+    if let Some(pem) = &server.ssl_root_cert
+        && (pem.len() > 256 * 1024 || !pem.contains("-----BEGIN CERTIFICATE-----"))
+    {
+        return Err(ApiError::field(
+            "config.ssl_root_cert",
+            "must hold certificates in PEM (-----BEGIN CERTIFICATE-----), at most 256 KiB",
+        ));
+    }
+    for (field, size) in [("config.pool_size", server.pool_size), ("config.max_overflow", server.max_overflow)] {
+        if size.is_some_and(|size| size > 1000) {
+            return Err(ApiError::field(field, "must be 0 to 1000"));
+        }
     }
     Ok(())
 }
@@ -179,4 +204,32 @@ fn check_max_connections(given: Option<i32>) -> Result<()> {
         Some(1..=1000) | None => Ok(()),
         Some(_) => Err(ApiError::field("max_connections", "must be 1 to 1000")),
     }
+}
+
+fn check_max_plan_cost(given: Option<f64>) -> Result<()> {
+    match given {
+        Some(cost) if !(cost.is_finite() && cost > 0.0) => {
+            Err(ApiError::field("max_plan_cost", "must be above 0, in the units of the database's planner"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Functions of one connection.
+const MOST_FUNCTIONS: usize = 1_000;
+
+fn check_extra_functions(given: &[String]) -> Result<()> {
+    if given.len() > MOST_FUNCTIONS {
+        return Err(ApiError::field("extra_functions", format!("must hold at most {MOST_FUNCTIONS} names")));
+    }
+    for (n, name) in given.iter().enumerate() {
+        let parts: Vec<&str> = name.split('.').collect();
+        let is_name = |part: &&str| {
+            !part.is_empty() && part.chars().count() <= 63 && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        };
+        if parts.len() > 2 || !parts.iter().all(is_name) {
+            return Err(ApiError::field(format!("extra_functions[{n}]"), "must be the name of a function, `name` or `schema.name`"));
+        }
+    }
+    Ok(())
 }

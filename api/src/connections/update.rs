@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{ConnectionView, check_max_connections, get::seen, look_job, read_config, seal};
+use super::{ConnectionView, check_extra_functions, check_max_connections, check_max_plan_cost, get::seen, look_job, read_config, seal};
 use crate::{
     access::Caller,
     app::App,
@@ -41,10 +41,21 @@ struct ConnectionPatch {
     config: Option<Value>,
     /// 1 to 1000.
     max_connections: Option<i32>,
+    /// A statement whose plan costs more is refused; null takes the limit away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<f64>)]
+    max_plan_cost: Option<Option<f64>>,
+    /// Functions that the guard lets through besides its own list, in place of those it has.
+    extra_functions: Option<Vec<String>>,
     /// Whether questions may be asked of it.
     is_active: Option<bool>,
     /// Take a role that could write; the connection is looked at anew.
     allow_writable_role: Option<bool>,
+}
+
+// A null that is written is something else than a field that is left out.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<f64>>, D::Error> {
+    Option::<f64>::deserialize(deserializer).map(Some)
 }
 
 /// Changes a connection.
@@ -65,6 +76,8 @@ async fn update_connection(
         return Err(ApiError::field("display_name", "must have 1 to 200 characters"));
     }
     check_max_connections(patch.max_connections)?;
+    check_max_plan_cost(patch.max_plan_cost.flatten())?;
+    check_extra_functions(patch.extra_functions.as_deref().unwrap_or_default())?;
     let config = match patch.config {
         Some(config) => Some(seal(&app.keyring, id, &read_config(known.db_type, config)?)?),
         None => None,
@@ -74,6 +87,8 @@ async fn update_connection(
         description: patch.description,
         config,
         max_connections: patch.max_connections,
+        max_plan_cost: patch.max_plan_cost,
+        extra_functions: patch.extra_functions,
         is_active: patch.is_active,
         allow_writable_role: patch.allow_writable_role,
     };
@@ -85,7 +100,7 @@ async fn update_connection(
     }
     let details = json!({
         "config": change.config.is_some(), "max_connections": change.max_connections, "is_active": change.is_active,
-        "allow_writable_role": change.allow_writable_role,
+        "max_plan_cost": change.max_plan_cost, "extra_functions": change.extra_functions, "allow_writable_role": change.allow_writable_role,
     });
     let entry = Entry {
         user_id: Some(caller.user_id),

@@ -1,22 +1,17 @@
 //! `POST /v1/questions`.
 
-use std::time::Duration;
-
 use axum::{extract::State, http::HeaderMap, response::Response};
 use datagenie_common::{
-    batcher::Batcher,
-    ids::{ConnectionId, JobId, QuestionId, UserId},
+    ids::{ConnectionId, JobId, QuestionId},
     jobs::{AnswerQuestion, CacheMode, PAYLOAD_VERSION},
     model::{connections::ConnectionState, questions::QueryType},
     store::{
-        StoreError,
-        connections::{self, Askable},
+        connections::Askable,
         ledger::{NewQuestion, Submitted},
     },
 };
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgPool;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
@@ -110,6 +105,10 @@ async fn ask_question(
             id
         }
         Submitted::Earlier(earlier) => earlier,
+        Submitted::Refused(connection) => match idempotency::find(&app, &caller, &body.idempotency).await? {
+            Some(earlier) => QuestionId(earlier),
+            None => return Err(refused(&caller, connection)),
+        },
         Submitted::KeyReused => return Err(idempotency::reused()),
     };
     as_it_is(&app, &caller, id, wait, &headers).await
@@ -182,8 +181,8 @@ async fn new_question(
     idempotency: Option<datagenie_common::store::idempotency::IdempotencyKey>,
 ) -> Result<NewQuestion> {
     let connection_id = ask.connection_id.map(ConnectionId);
-    if let Some(connection_id) = connection_id {
-        check_connection(app, caller, connection_id).await?;
+    if connection_id.is_some_and(|id| !caller.may_use(id)) {
+        return Err(ApiError::not_found("connection"));
     }
     let follows = ask.follows.map(QuestionId);
     if let Some(follows) = follows {
@@ -210,6 +209,7 @@ async fn new_question(
         id,
         job_id: JobId::new(),
         user_id: caller.user_id,
+        is_admin: caller.is_admin(),
         connection_id,
         question,
         query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
@@ -225,66 +225,19 @@ async fn new_question(
     })
 }
 
-async fn check_connection(app: &App, caller: &Caller, id: ConnectionId) -> Result<()> {
+/// Why a connection can't be asked, as the intake found it.
+fn refused(caller: &Caller, connection: Option<Askable>) -> ApiError {
     let unknown = || ApiError::not_found("connection");
-    if !caller.may_use(id) {
-        return Err(unknown());
-    }
-    let connection = app.askable.find(caller.user_id, id).await?.ok_or_else(unknown)?;
+    let Some(connection) = connection else { return unknown() };
     if connection.can_query.is_none() && !caller.is_admin() {
-        return Err(unknown());
+        return unknown();
     }
     if !connection.is_active {
-        return Err(ApiError::new(Code::ConnectionNotReady, "the connection is switched off"));
+        return ApiError::new(Code::ConnectionNotReady, "the connection is switched off");
     }
     if connection.state == ConnectionState::Refused {
         let why = connection.error.map(|error| error.message).unwrap_or_default();
-        return Err(ApiError::new(Code::ConnectionNotReady, format!("the connection was refused: {why}")));
+        return ApiError::new(Code::ConnectionNotReady, format!("the connection was refused: {why}"));
     }
-    if !caller.is_admin() && connection.can_query == Some(false) {
-        return Err(ApiError::new(Code::PermissionDenied, "you may see this connection, but not query it"));
-    }
-    Ok(())
-}
-
-/// Looks up what is to be known of connections; look-ups that come together share a statement.
-pub struct Askables {
-    look_ups: Batcher<(UserId, ConnectionId), std::result::Result<Option<Askable>, StoreError>>,
-}
-
-/// Look-ups in one statement at most.
-const LOOK_UPS: usize = 256;
-/// How long a statement may take.
-const LOOK_UP_PATIENCE: Duration = Duration::from_secs(6);
-
-impl Askables {
-    /// Starts.
-    #[must_use]
-    pub fn start(pool: &PgPool) -> Self {
-        let pool = pool.clone();
-        let look_ups = Batcher::start("connections.askable", 1, LOOK_UPS, LOOK_UP_PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
-            let pool = pool.clone();
-            async move {
-                let mut unique = pairs.clone();
-                unique.sort_unstable();
-                unique.dedup();
-                match connections::askable(&pool, &unique).await {
-                    Ok(found) => {
-                        let of = |pair| unique.binary_search(pair).ok().and_then(|at| found.get(at)).cloned().flatten();
-                        pairs.iter().map(|pair| Ok(of(pair))).collect()
-                    }
-                    Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "connections can't be looked up");
-                        pairs.iter().map(|_| Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut))).collect()
-                    }
-                }
-            }
-        });
-        Self { look_ups }
-    }
-
-    async fn find(&self, user: UserId, id: ConnectionId) -> Result<Option<Askable>> {
-        let gone = || Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed));
-        Ok(self.look_ups.call((user, id)).await.unwrap_or_else(gone)?)
-    }
+    ApiError::new(Code::PermissionDenied, "you may see this connection, but not query it")
 }

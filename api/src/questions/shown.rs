@@ -13,7 +13,7 @@ use datagenie_common::{
         policies::Policy,
         questions::{Failure, FailureCode},
     },
-    store::{permissions, questions::Question},
+    store::{connections, permissions, questions::Question},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -240,16 +240,13 @@ pub async fn may_still_read(app: &App, question: &Question) -> Result<bool> {
     }
     let Some(connection) = question.connection_id else { return Ok(false) };
     let policy = permissions::policy(&app.pool, UserId(question.user_id), ConnectionId(connection), app.settings.query.limits()).await?;
-    Ok(policy.is_some_and(|policy| covers(&policy, question)))
+    let Some(policy) = policy else { return Ok(false) };
+    let default_schema = connections::default_schema(&app.pool, ConnectionId(connection)).await?.unwrap_or_default();
+    Ok(covers(&policy, question, &default_schema))
 }
 
 // Every table that was read is allowed still, and none of them has a mask: stored rows were masked by the rules of then.
-fn covers(policy: &Policy, question: &Question) -> bool {
-    let default_schema = match policy.db_type {
-        datagenie_common::model::connections::DbType::Postgresql => "public",
-        datagenie_common::model::connections::DbType::Sqlite => "main",
-        datagenie_common::model::connections::DbType::Mysql => "",
-    };
+fn covers(policy: &Policy, question: &Question, default_schema: &str) -> bool {
     let tables = question.provenance.as_ref().and_then(|provenance| provenance["tables"].as_array()).cloned().unwrap_or_default();
     policy.can_query
         && tables.iter().filter_map(Value::as_str).all(|name| {
