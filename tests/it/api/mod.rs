@@ -9,6 +9,7 @@ mod connections;
 mod dead_jobs;
 mod limited_keys;
 mod lists;
+mod masks;
 mod operation;
 mod owners;
 mod permissions;

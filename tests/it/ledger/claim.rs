@@ -33,6 +33,7 @@ async fn one_of_fifty_claims_wins() {
 async fn a_claim_brings_all_that_an_attempt_needs() {
     let ledger = Ledger::new().await;
     let mut question = ledger.question();
+    question.is_admin = true;
     question.connection_id = Some(datagenie_common::ids::ConnectionId(ledger.add_connection().await));
     ledger.submit(std::slice::from_ref(&question)).await;
     let claimed = ledger.claim(question.job_id, LONG).await.expect("it is due");

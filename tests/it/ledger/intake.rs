@@ -1,8 +1,9 @@
 //! Slices of submissions: all or nothing, safe to send again, and idempotency keys within and across them.
 
 use datagenie_common::{
-    ids::ConnectionId,
-    store::ledger::{Submitted, finish, intake},
+    ids::{ConnectionId, UserId},
+    model::connections::ConnectionState,
+    store::ledger::{NewQuestion, Submitted, finish, intake},
 };
 use futures::future::join_all;
 use uuid::Uuid;
@@ -60,12 +61,50 @@ async fn a_slice_sent_again_leaves_what_has_gone_on_meanwhile() {
 async fn one_that_cannot_be_stored_takes_its_whole_slice_along() {
     let ledger = Ledger::new().await;
     let mut slice = vec![ledger.question(), with_key(ledger.question(), "k", b"a"), ledger.question()];
-    slice[2].connection_id = Some(ConnectionId(Uuid::now_v7()));
+    slice[2].user_id = UserId(Uuid::now_v7());
     let refused = intake::submit(&ledger.pool, &slice, super::WIDE).await;
-    assert!(refused.as_ref().is_err_and(|error| error.is_constraint("query_history_connection_id_fkey")), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(|error| error.is_constraint("query_history_user_id_fkey")), "{refused:?}");
     assert_eq!(ledger.stored().await, [0; 4]);
     // The key was not taken by what was not stored.
     assert_eq!(ledger.submit(&slice[..2]).await, vec![Submitted::New { rung: true }; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_asked_is_refused_beside_what_may() {
+    let ledger = Ledger::new().await;
+    let id = ledger.add_connection().await;
+    let of = |connection: Option<Uuid>, is_admin: bool| {
+        let mut question = ledger.question();
+        (question.connection_id, question.is_admin) = (connection.map(ConnectionId), is_admin);
+        question
+    };
+    let set = async |sql: &'static str| {
+        sqlx::query(sql).bind(id).bind(ledger.user.0).execute(&ledger.pool).await.expect("it is set");
+    };
+    let submit = async |question: NewQuestion| ledger.submit(&[question, ledger.question()]).await;
+    let new = Submitted::New { rung: true };
+
+    let outcomes = submit(with_key(of(Some(Uuid::now_v7()), true), "unknown", b"a")).await;
+    assert_eq!(outcomes, [Submitted::Refused(None), new.clone()], "there is no such connection");
+    let outcomes = submit(of(Some(id), false)).await;
+    assert!(matches!(&outcomes[0], Submitted::Refused(Some(found)) if found.can_query.is_none()), "no permission: {outcomes:?}");
+    assert_eq!(outcomes[1], new);
+    assert_eq!(submit(of(Some(id), true)).await[0], new, "an admin needs none");
+
+    set("INSERT INTO connection_permissions (connection_id, user_id, can_query) VALUES ($1, $2, false)").await;
+    let outcomes = submit(of(Some(id), false)).await;
+    assert!(matches!(&outcomes[0], Submitted::Refused(Some(found)) if found.can_query == Some(false)), "{outcomes:?}");
+    set("UPDATE connection_permissions SET can_query = true WHERE connection_id = $1 AND user_id = $2").await;
+    assert_eq!(submit(of(Some(id), false)).await[0], new);
+
+    set("UPDATE database_connections SET state = 'refused' WHERE id = $1 AND $2::uuid IS NOT NULL").await;
+    let outcomes = submit(of(Some(id), true)).await;
+    assert!(matches!(&outcomes[0], Submitted::Refused(Some(found)) if found.state == ConnectionState::Refused), "{outcomes:?}");
+    set("UPDATE database_connections SET state = 'ready', is_active = false WHERE id = $1 AND $2::uuid IS NOT NULL").await;
+    let outcomes = submit(of(Some(id), true)).await;
+    assert!(matches!(&outcomes[0], Submitted::Refused(Some(found)) if !found.is_active), "{outcomes:?}");
+    // Seven beside, and two of the connection's; no key of what was refused.
+    assert_eq!(ledger.stored().await, [9, 9, 0, 9]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

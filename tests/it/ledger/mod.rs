@@ -160,6 +160,7 @@ fn question_of(user_id: UserId) -> NewQuestion {
         id,
         job_id: JobId::new(),
         user_id,
+        is_admin: false,
         connection_id: None,
         question: payload.question.clone(),
         query_type: QueryType::General,

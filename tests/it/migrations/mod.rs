@@ -34,7 +34,7 @@ async fn every_migration_can_be_taken_back_and_made_again() {
     for target in (0..migrations::newest()).rev() {
         migrations::down(&database.url, target).await.unwrap_or_else(|error| panic!("down to {target}: {error:?}"));
         let less = dump(&database.pool).await;
-        assert!(less.len() < whole.len(), "down to {target} took nothing away");
+        assert_ne!(less, whole, "down to {target} changed nothing");
         let refused = migrations::check(&database.pool).await;
         assert!(matches!(refused, Err(MigrationError::Older { found, .. }) if found == target), "{refused:?}");
         migrations::up(&database.url).await.unwrap_or_else(|error| panic!("up from {target}: {error:?}"));

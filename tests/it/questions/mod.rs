@@ -8,9 +8,14 @@ mod charts;
 mod fairness;
 mod live;
 mod models;
+mod mysql;
+mod opinions;
 mod permissions;
 mod planner;
+mod postgres;
 mod results;
+mod roles;
+mod schemas;
 mod sources;
 mod statements;
 
