@@ -213,11 +213,11 @@ async fn the_reader_for_many_never_goes_past_a_commit_that_is_held_open_and_is_t
     let both = until(
         || async {
             let both = page(&ledger, None, none.reached, 10).await;
-            (both.events.len() == 2).then_some(both)
+            // Transactions of other tests on the same server count as open too.
+            (both.events.len() == 2 && both.oldest_open >= none.newest).then_some(both)
         },
-        "both events are readable",
+        "both events are readable, and what was wanted has been read",
     )
     .await;
     assert_eq!(of_page(&both), [(ledger.user, "first"), (ledger.user, "second")]);
-    assert!(both.oldest_open >= none.newest, "what was wanted has been read");
 }
