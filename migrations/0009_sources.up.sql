@@ -15,3 +15,19 @@ COMMENT ON COLUMN database_connections.schema_config_version IS 'The config_vers
 ALTER TABLE column_masks ADD COLUMN exempt_roles text[] NOT NULL DEFAULT '{}'
     CHECK (exempt_roles <@ ARRAY['admin', 'user', 'viewer']);
 COMMENT ON COLUMN column_masks.exempt_roles IS 'Roles of users who see the column as it is';
+
+-- Once a statement: a row at a time, a connection with ten thousand masks would get as many new versions of its row.
+DROP TRIGGER column_masks_version ON column_masks;
+DROP FUNCTION bump_mask_version();
+CREATE FUNCTION bump_mask_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE database_connections SET policy_version = policy_version + 1 WHERE id IN (SELECT connection_id FROM changed);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER column_masks_inserted AFTER INSERT ON column_masks REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_mask_version();
+CREATE TRIGGER column_masks_updated AFTER UPDATE ON column_masks REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_mask_version();
+CREATE TRIGGER column_masks_deleted AFTER DELETE ON column_masks REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_mask_version();

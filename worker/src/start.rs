@@ -31,7 +31,7 @@ use crate::{
     presence,
     question::{checked::Checked, plans::Plans, target::KnownTargets},
     registry, run,
-    sources::{SourceSettings, Sources},
+    sources::{self, SourceSettings, Sources},
 };
 
 /// Connections for claims and for letting jobs in, whose commits don't wait for the disk.
@@ -102,6 +102,7 @@ pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
     let keeper = lifecycle::spawn("leases.keep", async move { leases.keep(pool, stop).await });
     let (capacity, stop) = (env.capacity.clone(), stop_leases.clone());
     let sharing = lifecycle::spawn("capacity.keep", async move { capacity.keep(stop).await });
+    lifecycle::spawn("sources.withdrawn", sources::withdrawn::keep(env.clone(), stop_leases.clone()));
     let listener = lifecycle::spawn("cancel.listen", hear_cancellations(env.clone(), shutdown.soft().clone()));
     let lanes: Vec<(Lane, LaneBackend)> = env.settings.worker.lanes.iter().map(|&lane| (lane, backend(&env, lane))).collect();
     if let Some(port) = env.settings.worker.health_port {

@@ -14,6 +14,7 @@ mod slots;
 mod sql_text;
 mod sqlite;
 mod values;
+pub mod withdrawn;
 
 use std::time::Duration;
 

@@ -80,9 +80,17 @@ impl Sources {
         Ok(source)
     }
 
-    /// Closes the source of a connection that was changed or deleted.
-    pub async fn forget(&self, id: ConnectionId) {
-        let opened = self.lock().remove(&id);
+    /// What is open, and of which version of its configuration.
+    pub(super) fn versions(&self) -> Vec<(ConnectionId, i64)> {
+        self.lock().iter().map(|(id, opened)| (*id, opened.config_version)).collect()
+    }
+
+    /// Closes the source of a connection that was changed or deleted, if it still is of this version.
+    pub(super) async fn forget(&self, id: ConnectionId, config_version: i64) {
+        let opened = {
+            let mut open = self.lock();
+            if open.get(&id).is_some_and(|opened| opened.config_version == config_version) { open.remove(&id) } else { None }
+        };
         if let Some(opened) = opened {
             opened.source.close().await;
         }

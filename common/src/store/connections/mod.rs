@@ -3,6 +3,8 @@
 mod catalogues;
 mod looks;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -416,6 +418,16 @@ pub async fn schema(pool: &PgPool, id: ConnectionId) -> Result<Option<(SourceSch
     let schema = serde_json::from_value(info)
         .map_err(|error| StoreError::Unreadable { what: "database_connections.schema_info", detail: error.to_string() })?;
     Ok(Some((schema, version)))
+}
+
+/// The versions of configurations of those of these connections that may be used.
+///
+/// # Errors
+/// If the database fails.
+pub async fn config_versions(pool: &PgPool, ids: &[ConnectionId]) -> Result<HashMap<ConnectionId, i64>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!("SELECT id, config_version FROM database_connections WHERE id = ANY($1) AND is_active", &ids);
+    Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (ConnectionId(row.id), row.config_version)).collect())
 }
 
 /// The schema that an unqualified name means, as the last sync found it.

@@ -177,6 +177,24 @@ async fn idle_sessions_end_when_the_connection_is_changed_or_the_worker_stops() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_sessions_end_when_the_connection_is_switched_off_or_deleted() {
+    let customer = Customer::of(TestApp::builder().offline().start().await, &shop::postgres()).await;
+    let path = format!("/v1/connections/{}", customer.id);
+    assert_success(&customer.run(COUNT).await);
+    let kept = customer.sessions("TRUE").await;
+    assert!(!kept.is_empty(), "a session is kept for the next question");
+    let _ = customer.app.admin.patch(&path, json!({ "is_active": false })).await.expect(200);
+    until_gone(&customer, &kept, "nobody asks again, and the sessions end").await;
+
+    let _ = customer.app.admin.patch(&path, json!({ "is_active": true })).await.expect(200);
+    assert_success(&customer.run(COUNT).await);
+    let kept = customer.sessions("TRUE").await;
+    assert!(!kept.is_empty());
+    let _ = customer.app.admin.delete(&path).await.expect(204);
+    until_gone(&customer, &kept, "the sessions of a deleted connection end").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_has_no_more_sessions_than_its_pool_may_have() {
     let app = TestApp::builder().offline().start().await;
     let reader = app.reader(&shop::postgres()).await;
