@@ -1,5 +1,7 @@
 //! `connection_permissions` and `column_masks`: what a [`Policy`] is made of.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
@@ -230,6 +232,32 @@ pub async fn masks(pool: &PgPool, connection: ConnectionId) -> Result<(Vec<Mask>
 /// # Errors
 /// If the database fails; [`StoreError::Constraint`] with `column_masks_connection_id_fkey` if there is no such connection.
 pub async fn set_masks(conn: &mut PgConnection, connection: ConnectionId, masks: &[Mask]) -> Result<()> {
+    // Two administrators at once: one after the other. The key stays free, so that questions are taken in meanwhile.
+    sqlx::query!("SELECT id FROM database_connections WHERE id = $1 FOR NO KEY UPDATE", connection.0).fetch_optional(&mut *conn).await?;
+    let wanted: HashSet<(&str, &str, &str)> =
+        masks.iter().map(|mask| (mask.column.schema.as_str(), mask.column.table.as_str(), mask.column.column.as_str())).collect();
+    let (mut schemas, mut tables, mut columns) = (vec![], vec![], vec![]);
+    for row in sqlx::query!("SELECT schema_name, table_name, column_name FROM column_masks WHERE connection_id = $1", connection.0)
+        .fetch_all(&mut *conn)
+        .await?
+    {
+        if !wanted.contains(&(row.schema_name.as_str(), row.table_name.as_str(), row.column_name.as_str())) {
+            schemas.push(row.schema_name);
+            tables.push(row.table_name);
+            columns.push(row.column_name);
+        }
+    }
+    // By the key of each: a list of ten thousand names that a row must not be in would be gone through for each row.
+    sqlx::query!(
+        "DELETE FROM column_masks m USING UNNEST($2::text[], $3::text[], $4::text[]) AS gone(s, t, c)
+         WHERE m.connection_id = $1 AND m.schema_name = gone.s AND m.table_name = gone.t AND m.column_name = gone.c",
+        connection.0,
+        &schemas,
+        &tables,
+        &columns
+    )
+    .execute(&mut *conn)
+    .await?;
     let (mut schemas, mut tables, mut columns, mut kinds, mut exempt) = (vec![], vec![], vec![], vec![], vec![]);
     for mask in masks {
         schemas.push(mask.column.schema.clone());
@@ -239,16 +267,6 @@ pub async fn set_masks(conn: &mut PgConnection, connection: ConnectionId, masks:
         // A list in a list is no rectangle for PostgreSQL: the words are joined, and split again.
         exempt.push(mask.exempt_roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(","));
     }
-    sqlx::query!(
-        "DELETE FROM column_masks WHERE connection_id = $1 AND (schema_name, table_name, column_name) NOT IN
-             (SELECT * FROM UNNEST($2::text[], $3::text[], $4::text[]))",
-        connection.0,
-        &schemas,
-        &tables,
-        &columns
-    )
-    .execute(&mut *conn)
-    .await?;
     sqlx::query!(
         "INSERT INTO column_masks AS m (connection_id, schema_name, table_name, column_name, kind, exempt_roles)
          SELECT $1, t.schema_name, t.table_name, t.column_name, t.kind, coalesce(string_to_array(nullif(t.exempt, ''), ','), '{}')

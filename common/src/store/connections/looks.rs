@@ -80,12 +80,16 @@ pub async fn found(conn: &mut PgConnection, id: ConnectionId, config_version: i6
     }
 }
 
-/// Locks the connection, if this still is its configuration; gives who registered it.
+/// Locks the connection, if this still is its configuration; gives who registered it. The lock leaves the key free: a large catalogue
+/// takes seconds to store, and a question on this connection that had to wait for it would keep the intake of all others waiting.
 async fn lock(conn: &mut PgConnection, id: ConnectionId, config_version: i64) -> Result<Option<Option<UserId>>> {
-    let row =
-        sqlx::query!("SELECT created_by FROM database_connections WHERE id = $1 AND config_version = $2 FOR UPDATE", id.0, config_version)
-            .fetch_optional(conn)
-            .await?;
+    let row = sqlx::query!(
+        "SELECT created_by FROM database_connections WHERE id = $1 AND config_version = $2 FOR NO KEY UPDATE",
+        id.0,
+        config_version
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|row| row.created_by.map(UserId)))
 }
 

@@ -444,7 +444,8 @@ pub async fn default_schema(pool: &PgPool, id: ConnectionId) -> Result<Option<St
 /// # Errors
 /// If the database fails or the stored document can't be read.
 pub async fn forget_values(conn: &mut PgConnection, id: ConnectionId, masks: &[ColumnMask]) -> Result<()> {
-    let info = sqlx::query_scalar!("SELECT schema_info FROM database_connections WHERE id = $1 FOR UPDATE", id.0)
+    // The key stays free, so that questions are taken in meanwhile.
+    let info = sqlx::query_scalar!("SELECT schema_info FROM database_connections WHERE id = $1 FOR NO KEY UPDATE", id.0)
         .fetch_optional(&mut *conn)
         .await?;
     let Some(Some(info)) = info else { return Ok(()) };

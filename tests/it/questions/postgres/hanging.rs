@@ -190,7 +190,7 @@ async fn idle_sessions_end_when_the_connection_is_switched_off_or_deleted() {
     assert_success(&customer.run(COUNT).await);
     let kept = customer.sessions("TRUE").await;
     assert!(!kept.is_empty());
-    let _ = customer.app.admin.delete(&path).await.expect(204);
+    let _ = customer.app.admin.delete(&path, None).await.expect(204);
     until_gone(&customer, &kept, "the sessions of a deleted connection end").await;
 }
 

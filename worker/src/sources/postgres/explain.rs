@@ -38,8 +38,9 @@ const BEYOND: &str = "WITH RECURSIVE part(oid) AS ( \
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE n.nspname = read.name ->> 0 AND c.relname = read.name ->> 1)";
 
-/// Bytes of a plan: thousands of partitions take some kilobytes each.
-const LARGEST_PLAN: usize = 64 * 1024 * 1024;
+/// Bytes of a plan, which is held whole, and by every statement that is explained at the time. A thousand partitions fit; what does not is
+/// mostly a text that the planner has computed already, and shows at each of its nodes.
+const LARGEST_PLAN: usize = 4 * 1024 * 1024;
 
 pub(super) async fn explain(
     sessions: &Sessions,
