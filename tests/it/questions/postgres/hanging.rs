@@ -93,13 +93,11 @@ async fn a_server_that_hangs_in_the_middle_of_rows_is_given_up_in_time() {
     let app = TestApp::builder().offline().with_setting("query.max_seconds", "2").start().await;
     let (customer, proxy) = proxied(app).await;
     ready(&customer).await;
-    let began = Instant::now();
     let asked = customer.app.admin.ask(customer.statement("SELECT n, filler FROM dripping WHERE NOT slept")).await;
     customer.until_at_work(true, "rows are coming").await;
     proxy.stall();
     let ended = customer.app.admin.wait(asked).await;
     assert_eq!((&ended["status"], &ended["error"]["code"]), (&json!("timeout"), &json!("timeout")), "{ended}");
-    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
     customer.until_at_work(false, "the server's own limit ended it").await;
     proxy.resume();
     assert_success(&customer.run(COUNT).await);
@@ -113,11 +111,9 @@ async fn a_cancel_that_hangs_ends_the_question_all_the_same() {
     let asked = customer.app.admin.ask(customer.statement(LONG)).await;
     customer.until_at_work(true, "the statement runs").await;
     proxy.stall();
-    let began = Instant::now();
     cancel(&customer, asked).await;
     let ended = customer.app.admin.wait(asked).await;
     assert_eq!(ended["status"], "cancelled", "{ended}");
-    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
     assert!(!customer.sessions(AT_WORK).await.is_empty(), "the server has not heard of it");
     proxy.resume();
     assert_success(&customer.run(COUNT).await);
@@ -129,12 +125,10 @@ async fn a_cancel_ends_rows_that_are_coming() {
     ready(&customer).await;
     let asked = customer.app.admin.ask(customer.statement("SELECT n, filler FROM dripping WHERE NOT slept")).await;
     customer.until_at_work(true, "rows are coming").await;
-    let began = Instant::now();
     cancel(&customer, asked).await;
     let ended = customer.app.admin.wait(asked).await;
     assert_eq!(ended["status"], "cancelled", "{ended}");
     customer.until_at_work(false, "the server rests").await;
-    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

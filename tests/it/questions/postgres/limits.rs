@@ -1,10 +1,7 @@
 //! What a customer's database would give beyond any measure, and how little of it is taken.
 
-use std::time::Duration;
-
 use datagenie_tests::{TestApp, shop};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::Customer;
 use crate::questions::{COUNT, assert_error, assert_success};
@@ -26,9 +23,7 @@ async fn beyond(app: TestApp) -> Customer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_of_300_mb_is_not_taken() {
     let customer = beyond(TestApp::builder().offline().start().await).await;
-    let began = Instant::now();
     assert_error(&customer.run("SELECT body FROM huge").await, "byte_limit");
-    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
     customer.until_at_work(false, "the server is done with it").await;
     // What came before it is a result that was cut off.
     let cut = customer.run("SELECT id, body FROM mixed").await;
@@ -42,11 +37,9 @@ async fn a_row_of_300_mb_is_not_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_million_rows_so_many_are_taken_as_may_be() {
     let customer = beyond(TestApp::builder().offline().start().await).await;
-    let began = Instant::now();
     let cut = customer.run("SELECT n FROM many").await;
     assert_success(&cut);
     assert_eq!((&cut["row_count"], &cut["truncated"]), (&json!(10_000), &json!(true)));
-    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
     customer.until_at_work(false, "the server does not go on").await;
 }
 
