@@ -43,5 +43,5 @@ pub async fn seen(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connec
 )]
 async fn get_connection(State(app): State<App>, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let connection = seen(&app, &caller, ConnectionId(id)).await?;
-    etagged(StatusCode::OK, &headers, &ConnectionView::from(connection))
+    etagged(StatusCode::OK, &headers, &ConnectionView::seen_by(&caller, connection))
 }

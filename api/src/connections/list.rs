@@ -43,5 +43,5 @@ async fn list_connections(
     let before = page.before()?.map(ConnectionId);
     let usable = caller.limited_to();
     let found = connections::list(&app.pool, caller.viewer(), query.name.as_deref(), usable.as_deref(), before, limit + 1).await?;
-    Ok(axum::Json(Page::of(found, limit, |connection| connection.id.0, ConnectionView::from)))
+    Ok(axum::Json(Page::of(found, limit, |connection| connection.id.0, |connection| ConnectionView::seen_by(&caller, connection))))
 }

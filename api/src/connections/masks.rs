@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use datagenie_common::{
+    cache::CacheKey,
     ids::ConnectionId,
     model::{
         connections::DbType,
@@ -121,6 +122,8 @@ async fn put_masks(
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
+    // What workers hold there for a day has the samples still.
+    app.cache.delete(&CacheKey::SchemaInfo { connection: connection.id }).await;
     view(&app, connection.id).await
 }
 
@@ -149,6 +152,14 @@ fn resolve(bodies: Vec<MaskBody>, connection: &Connection, schema: Option<&Sourc
         return Err(ApiError::field("masks", format!("must hold at most {MOST_MASKS} masks")));
     }
     let name = |column: &ColumnMask| (column.schema.clone(), column.table.clone(), column.column.clone());
+    // One that was set before the first sync may be spelled otherwise than the catalogue has it.
+    let folded = |column: &ColumnMask| match connection.db_type {
+        DbType::Postgresql => name(column),
+        DbType::Mysql | DbType::Sqlite => {
+            let (schema, table, column) = name(column);
+            (schema.to_ascii_lowercase(), table.to_ascii_lowercase(), column.to_ascii_lowercase())
+        }
+    };
     let known: HashSet<_> = known.iter().map(|mask| name(&mask.column)).collect();
     let mut taken = HashSet::with_capacity(bodies.len());
     let mut masks: Vec<Mask> = Vec::with_capacity(bodies.len());
@@ -159,7 +170,7 @@ fn resolve(bodies: Vec<MaskBody>, connection: &Connection, schema: Option<&Sourc
             (Some(schema), _) => in_catalogue(n, &body, connection.db_type, schema)?,
             (None, written) => written?,
         };
-        if !taken.insert(name(&column)) {
+        if !taken.insert(folded(&column)) {
             return Err(ApiError::field(format!("masks[{n}]"), "masks a column that another one masks already"));
         }
         let mut exempt_roles = body.exempt_roles;

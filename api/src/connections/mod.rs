@@ -26,6 +26,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    access::Caller,
     app::App,
     error::{ApiError, Result},
     frame::Framed,
@@ -48,7 +49,7 @@ pub struct ConnectionView {
     /// `probing`, `ready`, `refused` or `unreachable`.
     #[schema(value_type = String)]
     pub state: ConnectionState,
-    /// Why it is refused or unreachable.
+    /// Why it is refused or unreachable; of a refusal only administrators are told more than that.
     #[schema(value_type = Option<Object>)]
     pub error: Option<Failure>,
     /// Whether questions may be asked of it.
@@ -63,9 +64,9 @@ pub struct ConnectionView {
     pub extra_functions: Vec<String>,
     /// Whether a role that can write was allowed.
     pub allow_writable_role: bool,
-    /// What its role could change, in words.
+    /// What its role could change, in words; shown to administrators only.
     pub role_warnings: Vec<String>,
-    /// What an administrator should know of the server or its role besides, in words.
+    /// What an administrator should know of the server or its role besides, in words; shown to administrators only.
     pub probe_notes: Vec<String>,
     /// What the server says it is.
     pub server_version: Option<String>,
@@ -108,6 +109,25 @@ impl From<Connection> for ConnectionView {
         }
     }
 }
+
+impl ConnectionView {
+    /// The connection as this caller may see it. What a look found out about its role names tables, and not everybody may see them all.
+    fn seen_by(caller: &Caller, connection: Connection) -> Self {
+        let mut view = Self::from(connection);
+        if !caller.is_admin() {
+            view.role_warnings.clear();
+            view.probe_notes.clear();
+            if view.state == ConnectionState::Refused {
+                let untold = |error: Failure| Failure { message: REFUSED.to_owned(), hint: None, ..error };
+                view.error = view.error.map(untold);
+            }
+        }
+        view
+    }
+}
+
+/// What who is no administrator is told of a refusal.
+pub const REFUSED: &str = "the connection was refused; an administrator sees why";
 
 /// Seconds that a look at a connection has until it is given up.
 const LOOK_DEADLINE: f64 = 600.0;

@@ -7,7 +7,7 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use datagenie_common::{
-    events::{Event, Point, parse_sequence},
+    events::{CONNECTION_DRIFTED, Event, Point, parse_sequence},
     ids::ConnectionId,
 };
 use serde_json::{Map, Value};
@@ -45,6 +45,8 @@ pub(super) enum About {
     Nothing,
     /// This one.
     Connection(ConnectionId),
+    /// This one, and it names tables that not everybody may see.
+    Catalogue(ConnectionId),
 }
 
 impl About {
@@ -52,7 +54,11 @@ impl About {
     pub(super) fn of(event: &Event) -> Self {
         match event.data.get("connection_id") {
             Some(Value::Null) => Self::Nothing,
-            Some(Value::String(id)) => id.parse().map_or(Self::Unsaid, Self::Connection),
+            Some(Value::String(id)) => {
+                let about: fn(ConnectionId) -> Self =
+                    if event.event_type == CONNECTION_DRIFTED { Self::Catalogue } else { Self::Connection };
+                id.parse().map_or(Self::Unsaid, about)
+            }
             _ => Self::Unsaid,
         }
     }

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     access::Caller,
     app::App,
+    connections::REFUSED,
     error::{ApiError, Code, Result},
     extract::{Idempotency, Json, Wait},
     frame::Framed,
@@ -236,8 +237,9 @@ fn refused(caller: &Caller, connection: Option<Askable>) -> ApiError {
         return ApiError::new(Code::ConnectionNotReady, "the connection is switched off");
     }
     if connection.state == ConnectionState::Refused {
-        let why = connection.error.map(|error| error.message).unwrap_or_default();
-        return ApiError::new(Code::ConnectionNotReady, format!("the connection was refused: {why}"));
+        let why = connection.error.filter(|_| caller.is_admin());
+        let told = why.map_or_else(|| REFUSED.to_owned(), |error| format!("the connection was refused: {}", error.message));
+        return ApiError::new(Code::ConnectionNotReady, told);
     }
     ApiError::new(Code::PermissionDenied, "you may see this connection, but not query it")
 }

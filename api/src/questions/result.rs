@@ -216,7 +216,7 @@ fn split(chunks: Lines) -> Lines {
 }
 
 async fn csv(app: &App, columns: &[Column], rows: Rows) -> Result<Response> {
-    let header_line = record(columns.iter().map(|column| column.name.clone()));
+    let header_line = record(columns.iter().map(|column| disarmed(&column.name)));
     let lines = lines(app, rows, 0).await?.map(|line| {
         let row: Row = serde_json::from_slice(&line?).map_err(|error| ApiError::internal(&error))?;
         Ok::<_, ApiError>(Bytes::from(record(row.iter().map(cell))))

@@ -47,7 +47,7 @@ pub struct QuestionView {
     pub file_id: Option<Uuid>,
     /// The question it refers to.
     pub follows: Option<Uuid>,
-    /// The statement that ran; for a failure the last one tried.
+    /// The statement that ran; for a failure the last one tried. Null where the answer is withheld.
     pub sql: Option<String>,
     /// `postgresql`, `mysql` or `sqlite`.
     pub dialect: Option<String>,
@@ -70,7 +70,7 @@ pub struct QuestionView {
     pub insights: Value,
     /// 0 to 1.
     pub confidence: Option<f32>,
-    /// `{model, tables, attempts}`.
+    /// `{model, tables, attempts}`; null where the answer is withheld.
     #[schema(value_type = Option<Object>)]
     pub provenance: Option<Value>,
     /// `{prompt_tokens, completion_tokens, cost}`.
@@ -206,8 +206,11 @@ impl QuestionView {
         }
     }
 
-    /// Takes everything away that was read from the customer's database.
+    /// Takes everything away that was read from the customer's database, and the statements, which name its tables and may repeat its
+    /// values.
     fn withhold(&mut self) {
+        self.sql = None;
+        self.provenance = None;
         self.columns = json!([]);
         self.rows = json!([]);
         self.row_count = None;
@@ -245,14 +248,21 @@ pub async fn may_still_read(app: &App, question: &Question) -> Result<bool> {
     Ok(covers(&policy, question, &default_schema))
 }
 
-// Every table that was read is allowed still, and none of them has a mask: stored rows were masked by the rules of then.
+// Every table that was read is allowed still, and none of them has a mask: stored rows were masked by the rules of then. A name with more
+// than one point may be split in more than one way, and must be fine in each.
 fn covers(policy: &Policy, question: &Question, default_schema: &str) -> bool {
     let tables = question.provenance.as_ref().and_then(|provenance| provenance["tables"].as_array()).cloned().unwrap_or_default();
+    let is_masked = |schema: &str, table: &str| {
+        policy.masks.iter().any(|mask| mask.schema.eq_ignore_ascii_case(schema) && mask.table.eq_ignore_ascii_case(table))
+    };
+    let may_be_read = |schema: &str, table: &str| policy.allows(schema, table, default_schema) && !is_masked(schema, table);
     policy.can_query
         && tables.iter().filter_map(Value::as_str).all(|name| {
-            let (schema, table) = name.split_once('.').unwrap_or((default_schema, name));
-            policy.allows(schema, table, default_schema)
-                && !policy.masks.iter().any(|mask| mask.schema.eq_ignore_ascii_case(schema) && mask.table.eq_ignore_ascii_case(table))
+            let mut splits = name.match_indices('.').map(|(at, point)| (&name[..at], &name[at + point.len()..])).peekable();
+            if splits.peek().is_none() {
+                return may_be_read(default_schema, name);
+            }
+            splits.all(|(schema, table)| may_be_read(schema, table))
         })
 }
 

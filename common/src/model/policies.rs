@@ -1,6 +1,9 @@
 //! What one user may do on one connection: an argument of link, guard, execute, cache key and result reading.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +73,48 @@ pub struct ColumnMask {
     pub kind: MaskKind,
 }
 
+/// Columns that are looked up by their names, each in one step: a catalogue has tens of thousands of columns, and a connection may have
+/// ten thousand masks.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnSet {
+    ignores_case: bool,
+    names: HashSet<String>,
+}
+
+impl ColumnSet {
+    /// Columns, each by its schema, its table and its name. `ignores_case`: names that differ in the case of letters alone are the same.
+    #[must_use]
+    pub fn new<'n>(columns: impl IntoIterator<Item = [&'n str; 3]>, ignores_case: bool) -> Self {
+        let mut set = Self { ignores_case, names: HashSet::new() };
+        for column in columns {
+            let name = set.name(column);
+            set.names.insert(name);
+        }
+        set
+    }
+
+    /// The columns of these masks.
+    #[must_use]
+    pub fn of<'m>(masks: impl IntoIterator<Item = &'m ColumnMask>, ignores_case: bool) -> Self {
+        Self::new(masks.into_iter().map(|mask| [mask.schema.as_str(), mask.table.as_str(), mask.column.as_str()]), ignores_case)
+    }
+
+    /// Whether this column is one of them.
+    #[must_use]
+    pub fn contains(&self, schema: &str, table: &str, column: &str) -> bool {
+        !self.names.is_empty() && self.names.contains(&self.name([schema, table, column]))
+    }
+
+    // No name holds a NUL.
+    fn name(&self, column: [&str; 3]) -> String {
+        let mut name = column.join("\0");
+        if self.ignores_case {
+            name.make_ascii_lowercase();
+        }
+        name
+    }
+}
+
 word_enum! {
     /// The kinds of `mask_personal_data()`.
     pub enum MaskKind {
@@ -122,29 +167,136 @@ impl Policy {
     /// The part of a catalogue that this user may see; masked columns keep their names and lose their sample values.
     #[must_use]
     pub fn visible(&self, schema: &SourceSchema) -> SourceSchema {
-        let mut seen = SourceSchema { schemas: Default::default(), ..schema.clone() };
+        let reach = Reach::of(self, &schema.default_schema);
+        let mut seen =
+            SourceSchema { default_schema: schema.default_schema.clone(), schemas: BTreeMap::new(), cached_at: schema.cached_at };
         for (schema_name, table_name, table) in schema.tables() {
-            if !self.allows(schema_name, table_name, &schema.default_schema) {
+            if !reach.allows(schema_name, table_name) {
                 continue;
             }
             let mut table = table.clone();
             for (column_name, column) in &mut table.columns {
-                if self.mask(schema_name, table_name, column_name).is_some() {
+                if reach.masked.contains(schema_name, table_name, column_name) {
                     column.values.clear();
                     column.profile = None;
                 }
             }
-            table.foreign_keys.retain(|key| self.allows(&key.ref_schema, &key.ref_table, &schema.default_schema));
+            table.foreign_keys.retain(|key| reach.allows(&key.ref_schema, &key.ref_table));
             seen.schemas.entry(schema_name.to_owned()).or_default().insert(table_name.to_owned(), table);
         }
         seen
     }
 
     // PostgreSQL's `"Secret"` and `secret` are two tables; MySQL and SQLite compare without case.
-    fn same_name(&self, a: &str, b: &str) -> bool {
+    fn ignores_case(&self) -> bool {
         match self.db_type {
-            DbType::Postgresql => a == b,
-            DbType::Mysql | DbType::Sqlite => a.eq_ignore_ascii_case(b),
+            DbType::Postgresql => false,
+            DbType::Mysql | DbType::Sqlite => true,
+        }
+    }
+
+    fn same_name(&self, a: &str, b: &str) -> bool {
+        if self.ignores_case() { a.eq_ignore_ascii_case(b) } else { a == b }
+    }
+
+    /// The form in which names are the same if they mean the same.
+    fn folded(&self, name: &str) -> String {
+        if self.ignores_case() { name.to_ascii_lowercase() } else { name.to_owned() }
+    }
+}
+
+/// What a policy allows and masks, for whole catalogues: it decides as [`Policy::allows`] and [`Policy::mask`] do, without going through
+/// their lists for each table and column.
+struct Reach<'p> {
+    policy: &'p Policy,
+    default_schema: &'p str,
+    schemas: Option<HashSet<String>>,
+    tables: Option<HashSet<String>>,
+    masked: ColumnSet,
+}
+
+impl<'p> Reach<'p> {
+    fn of(policy: &'p Policy, default_schema: &'p str) -> Self {
+        let set = |names: &Vec<String>| -> HashSet<String> { names.iter().map(|name| policy.folded(name)).collect() };
+        let (schemas, tables) = (policy.schemas.as_ref().map(set), policy.tables.as_ref().map(set));
+        Self { policy, default_schema, schemas, tables, masked: ColumnSet::of(&policy.masks, policy.ignores_case()) }
+    }
+
+    fn allows(&self, schema: &str, table: &str) -> bool {
+        let has = |names: &HashSet<String>, name: &str| names.contains(&self.policy.folded(name));
+        let schema_allowed = self.schemas.as_ref().is_none_or(|names| has(names, schema));
+        let table_allowed = self.tables.as_ref().is_none_or(|names| {
+            has(names, &format!("{schema}.{table}")) || (self.policy.same_name(schema, self.default_schema) && has(names, table))
+        });
+        self.policy.can_query && schema_allowed && table_allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::schemas::{ColumnProfile, ForeignKey, Table, TableColumn};
+
+    const SCHEMAS: [&str; 3] = ["public", "hr", "HR"];
+    const TABLES: [&str; 4] = ["orders", "Orders", "pay", "hr.pay"];
+
+    fn policy(db_type: DbType, schemas: Option<&[&str]>, tables: Option<&[&str]>) -> Policy {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let [schema, table, column] = ["public", "orders", "phone"].map(str::to_owned);
+        Policy {
+            user_id: UserId::new(),
+            connection_id: ConnectionId::new(),
+            db_type,
+            version: PolicyVersion("u1.c1.p1".to_owned()),
+            can_query: true,
+            schemas: schemas.map(list),
+            tables: tables.map(list),
+            masks: vec![ColumnMask { schema, table, column, kind: MaskKind::Phone }],
+            limits: Limits { max_rows: 1, max_bytes: 1, max_seconds: 1 },
+        }
+    }
+
+    /// Every table has these columns, with values, and a key to every table.
+    fn catalogue() -> SourceSchema {
+        let key =
+            |schema: &str, table: &str| ForeignKey { ref_schema: schema.to_owned(), ref_table: table.to_owned(), ..ForeignKey::default() };
+        let column = TableColumn { values: vec!["010".to_owned()], profile: Some(ColumnProfile::default()), ..TableColumn::default() };
+        let columns = ["id", "phone", "Phone"].map(|name| (name.to_owned(), column.clone()));
+        let foreign_keys = SCHEMAS.iter().flat_map(|schema| TABLES.map(|table| key(schema, table))).collect();
+        let table = Table { columns: columns.into(), foreign_keys, ..Table::default() };
+        let tables: BTreeMap<String, Table> = TABLES.map(|name| (name.to_owned(), table.clone())).into();
+        let schemas = SCHEMAS.map(|name| (name.to_owned(), tables.clone())).into();
+        SourceSchema { default_schema: "public".to_owned(), schemas, cached_at: None }
+    }
+
+    #[test]
+    fn what_is_visible_of_a_catalogue_is_what_may_be_read_and_is_not_masked() {
+        let schema = catalogue();
+        let schemas: [Option<&[&str]>; 4] = [None, Some(&[]), Some(&["hr"]), Some(&["public", "HR"])];
+        let tables: [Option<&[&str]>; 6] =
+            [None, Some(&[]), Some(&["orders"]), Some(&["hr.pay"]), Some(&["HR.Orders", "pay"]), Some(&["public.hr.pay"])];
+        for db_type in [DbType::Postgresql, DbType::Mysql, DbType::Sqlite] {
+            for (schemas, tables) in schemas.iter().flat_map(|schemas| tables.iter().map(move |tables| (*schemas, *tables))) {
+                let policy = policy(db_type, schemas, tables);
+                let seen = policy.visible(&schema);
+                for (schema_name, name, table) in schema.tables() {
+                    let allowed = policy.allows(schema_name, name, "public");
+                    let what = format!("{db_type} {schemas:?} {tables:?}: {schema_name} {name}");
+                    let Some(shown) = seen.table(schema_name, name) else {
+                        assert!(!allowed, "{what} is hidden");
+                        continue;
+                    };
+                    assert!(allowed, "{what} is shown");
+                    for (column_name, column) in &shown.columns {
+                        let masked = policy.mask(schema_name, name, column_name).is_some();
+                        assert_eq!((column.values.is_empty(), column.profile.is_none()), (masked, masked), "{what} {column_name}");
+                    }
+                    let keys = table.foreign_keys.iter().filter(|key| policy.allows(&key.ref_schema, &key.ref_table, "public"));
+                    assert_eq!(shown.foreign_keys.iter().collect::<Vec<_>>(), keys.collect::<Vec<_>>(), "{what}");
+                }
+            }
+            let closed = Policy { can_query: false, ..policy(db_type, None, None) };
+            assert!(closed.visible(&schema).schemas.is_empty(), "{db_type}: who may not query sees nothing");
         }
     }
 }

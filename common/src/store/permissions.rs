@@ -9,7 +9,7 @@ use super::{Result, StoreError};
 use crate::{
     ids::{ConnectionId, UserId},
     model::{
-        policies::{ColumnMask, Limits, Policy, PolicyVersion},
+        policies::{ColumnMask, ColumnSet, Limits, Policy, PolicyVersion},
         users::Role,
     },
 };
@@ -218,12 +218,8 @@ pub async fn masks(pool: &PgPool, connection: ConnectionId) -> Result<(Vec<Mask>
         .map_err(|error| unreadable(error.to_string()))?
         .unwrap_or_default();
     // What was masked since the sync is no proposal any more.
-    let is_masked = |proposed: &ColumnMask| {
-        masks.iter().any(|mask| {
-            mask.column.schema == proposed.schema && mask.column.table == proposed.table && mask.column.column == proposed.column
-        })
-    };
-    let proposed = proposed.into_iter().filter(|proposed| !is_masked(proposed)).collect();
+    let masked = ColumnSet::of(masks.iter().map(|mask| &mask.column), false);
+    let proposed = proposed.into_iter().filter(|column| !masked.contains(&column.schema, &column.table, &column.column)).collect();
     Ok((masks, proposed))
 }
 

@@ -88,15 +88,29 @@ async fn a_role_that_can_write_is_refused_until_an_administrator_says_otherwise(
     let refused = app.looked_at(id).await;
     assert_eq!((&refused["state"], &refused["error"]["code"]), (&json!("refused"), &json!("source_refused")), "{refused}");
     assert!(refused["role_warnings"].to_string().contains("orders"), "it says what could be changed: {refused}");
-    let ask = json!({ "question": "how many orders?", "connection_id": id });
-    app.admin.post("/v1/questions", ask).await.problem(409, "connection_not_ready");
+    let ask = json!({ "question": "how many are there?", "connection_id": id });
+    let told = app.admin.post("/v1/questions", ask.clone()).await;
+    assert!(told.problem(409, "connection_not_ready")["detail"].to_string().contains("orders"), "{}", told.text);
 
+    // Others are not told of what: they may not see all tables.
     let path = format!("/v1/connections/{id}");
+    let alice = app.client("alice").await;
+    app.permit(id, &alice, json!({ "allowed_tables": ["products"] })).await;
+    let seen = alice.get(&path, None).await.expect(200);
+    assert_eq!((&seen.body["error"]["code"], &seen.body["is_readonly"]), (&json!("source_refused"), &json!(false)), "{}", seen.text);
+    let listed = alice.get("/v1/connections", None).await.expect(200);
+    let told = alice.post("/v1/questions", ask).await;
+    told.problem(409, "connection_not_ready");
+    for reply in [seen, listed, told] {
+        assert!(!reply.text.contains("orders"), "{}", reply.text);
+    }
+
     let patched = app.admin.patch(&path, json!({ "allow_writable_role": true })).await.expect(200);
     assert_eq!(patched.body["state"], "probing", "it is looked at anew");
     let ready = app.looked_at(id).await;
     assert_eq!(ready["state"], "ready", "{ready}");
     assert!(ready["role_warnings"].to_string().contains("orders"), "it stays marked: {ready}");
+    assert_eq!(alice.get(&path, None).await.expect(200).body["role_warnings"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

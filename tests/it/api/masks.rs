@@ -170,6 +170,27 @@ async fn masks_take_the_spelling_of_the_catalogue_where_case_means_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_the_first_sync_masks_are_taken_as_they_are_written() {
+    let app = TestApp::builder().offline().no_worker().no_scheduler().start().await;
+    let server = json!({ "host": "localhost", "port": 5432, "database": "shop", "username": "reader", "password": "secret" });
+    for (db_type, config, is_twice) in [("postgresql", server, false), ("sqlite", json!({ "database": "/data/shop.sqlite" }), true)] {
+        let new = json!({ "name": db_type, "db_type": db_type, "config": config });
+        let id = app.admin.post("/v1/connections", new).await.expect(201).id();
+        let shouted = json!({ "table": "CUSTOMERS", "column": "Email", "kind": "email" });
+        assert_eq!(named(&set(&app, id, &json!([shouted])).await["masks"]), ["CUSTOMERS.Email email"]);
+        // Where case means nothing it is the same column.
+        let both = put(&app, id, &json!([shouted, mask("email", "email")])).await;
+        if is_twice {
+            assert_eq!(both.problem(422, "invalid_request")["errors"][0]["field"], "masks[1]");
+        } else {
+            let mut both = named(&both.expect(200).body["masks"]);
+            both.sort_unstable();
+            assert_eq!(both, ["CUSTOMERS.Email email", "customers.email email"]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_last_sync_proposes_can_be_put_as_it_is() {
     let app = TestApp::builder().offline().start().await;
     for (id, _) in shops(&app).await {
@@ -295,10 +316,16 @@ async fn what_was_sampled_of_a_column_is_forgotten_when_it_is_masked() {
         assert!(columns["city"]["values"].to_string().contains("서울") && columns["email"]["profile"].is_object(), "{columns}");
         let told = prompt("How many customers live in each city?").await;
         assert!(told.contains("서울"), "the model is told what there is to choose from: {told}");
+        // As workers share it, for a day.
+        let mut redis = app.redis.connect().await;
+        let key = format!("datagenie:schema:{id}");
+        redis::cmd("SET").arg(&key).arg("서울").exec_async(&mut redis).await.expect("Redis takes it");
 
         // The administrator is exempt, and still nothing of it is kept: values are for those who may not see them too.
         let exempting = changed(&mask("city", "name"), "exempt_roles", json!(["admin"]));
         set(&app, id, &json!([exempting, mask("email", "email")])).await;
+        let held: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut redis).await.expect("Redis answers");
+        assert_eq!(held, None);
         let (columns, text) = customers(&app.admin, id, &schema).await;
         for column in ["city", "email"] {
             assert_eq!((&columns[column]["values"], &columns[column]["profile"]), (&Value::Null, &Value::Null), "{column}: {columns}");

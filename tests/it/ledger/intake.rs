@@ -2,8 +2,12 @@
 
 use datagenie_common::{
     ids::{ConnectionId, UserId},
-    model::connections::ConnectionState,
-    store::ledger::{NewQuestion, Submitted, finish, intake},
+    model::{connections::ConnectionState, schemas::SourceSchema},
+    store::{
+        connections::{self, Found},
+        ledger::{NewQuestion, Submitted, finish, intake},
+        permissions,
+    },
 };
 use futures::future::join_all;
 use uuid::Uuid;
@@ -105,6 +109,48 @@ async fn what_may_not_be_asked_is_refused_beside_what_may() {
     assert!(matches!(&outcomes[0], Submitted::Refused(Some(found)) if !found.is_active), "{outcomes:?}");
     // Seven beside, and two of the connection's; no key of what was refused.
     assert_eq!(ledger.stored().await, [9, 9, 0, 9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_stored_is_not_refused_when_it_is_sent_again() {
+    let ledger = Ledger::new().await;
+    let id = ledger.add_connection().await;
+    let set = async |sql: &'static str| {
+        sqlx::query(sql).bind(id).bind(ledger.user.0).execute(&ledger.pool).await.expect("it is set");
+    };
+    set("INSERT INTO connection_permissions (connection_id, user_id) VALUES ($1, $2)").await;
+    let mut slice = vec![ledger.question(), with_key(ledger.question(), "k", b"a")];
+    slice.iter_mut().for_each(|question| question.connection_id = Some(ConnectionId(id)));
+    let new = Submitted::New { rung: true };
+    assert_eq!(ledger.submit(&slice).await, [new.clone(), new.clone()]);
+    // Its answer got lost, and the permission was taken away before it is sent again with one more.
+    set("DELETE FROM connection_permissions WHERE connection_id = $1 AND user_id = $2").await;
+    slice.push(NewQuestion { connection_id: Some(ConnectionId(id)), ..ledger.question() });
+    let outcomes = ledger.submit(&slice).await;
+    assert_eq!(outcomes[..2], [new.clone(), new]);
+    assert!(matches!(outcomes[2], Submitted::Refused(Some(_))), "{outcomes:?}");
+    assert_eq!(ledger.stored().await, [2, 2, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_whose_catalogue_or_masks_are_being_stored_keeps_no_question_waiting() {
+    let ledger = Ledger::new().await;
+    let id = ConnectionId(ledger.add_connection().await);
+    let mut storing = ledger.pool.begin().await.expect("a transaction");
+    let found = Found::Ready {
+        server_version: "PostgreSQL 15".to_owned(),
+        role_warnings: Vec::new(),
+        notes: Vec::new(),
+        schema: SourceSchema::default(),
+        proposed_masks: Vec::new(),
+    };
+    assert!(connections::found(&mut storing, id, 1, ledger.user, &found).await.expect("it is stored"));
+    permissions::set_masks(&mut storing, id, &[]).await.expect("they are set");
+    connections::forget_values(&mut storing, id, &[]).await.expect("they are forgotten");
+    // While the connection is locked: one that waited would keep the intake of all others waiting.
+    let question = NewQuestion { connection_id: Some(id), is_admin: true, ..ledger.question() };
+    assert_eq!(ledger.submit(&[question]).await, [Submitted::New { rung: true }]);
+    storing.rollback().await.expect("it is taken back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

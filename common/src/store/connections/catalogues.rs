@@ -7,29 +7,25 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     ids::ConnectionId,
     model::{
-        policies::ColumnMask,
+        policies::{ColumnMask, ColumnSet},
         schemas::{SourceSchema, TableColumn},
     },
     store::{Result, StoreError},
 };
 
-/// The masked columns, as schema, table and column.
-pub(super) async fn masked(conn: &mut PgConnection, id: ConnectionId) -> Result<Vec<(String, String, String)>> {
+/// The masked columns. Without case: a value too many lost costs nothing, one too few leaks.
+pub(super) async fn masked(conn: &mut PgConnection, id: ConnectionId) -> Result<ColumnSet> {
     let rows = sqlx::query!("SELECT schema_name, table_name, column_name FROM column_masks WHERE connection_id = $1", id.0)
         .fetch_all(conn)
         .await?;
-    Ok(rows.into_iter().map(|row| (row.schema_name, row.table_name, row.column_name)).collect())
+    Ok(ColumnSet::new(rows.iter().map(|row| [row.schema_name.as_str(), row.table_name.as_str(), row.column_name.as_str()]), true))
 }
 
 /// The catalogue without what is known of the values of masked columns; the same one where nothing is.
-pub(super) fn without_masked<'a>(schema: &'a SourceSchema, masked: &[(String, String, String)]) -> Cow<'a, SourceSchema> {
-    // Without case: a value too many lost costs nothing, one too few leaks.
-    let is_masked = |schema: &str, table: &str, column: &str| {
-        masked.iter().any(|(s, t, c)| s.eq_ignore_ascii_case(schema) && t.eq_ignore_ascii_case(table) && c.eq_ignore_ascii_case(column))
-    };
+pub(super) fn without_masked<'a>(schema: &'a SourceSchema, masked: &ColumnSet) -> Cow<'a, SourceSchema> {
     let holds_values = |column: &TableColumn| column.profile.is_some() || !column.values.is_empty();
     let leaks = schema.tables().any(|(schema_name, name, table)| {
-        table.columns.iter().any(|(column_name, column)| holds_values(column) && is_masked(schema_name, name, column_name))
+        table.columns.iter().any(|(column_name, column)| holds_values(column) && masked.contains(schema_name, name, column_name))
     });
     if !leaks {
         return Cow::Borrowed(schema);
@@ -38,7 +34,7 @@ pub(super) fn without_masked<'a>(schema: &'a SourceSchema, masked: &[(String, St
     for (schema_name, tables) in &mut cleared.schemas {
         for (name, table) in tables {
             for (column_name, column) in &mut table.columns {
-                if is_masked(schema_name, name, column_name) {
+                if masked.contains(schema_name, name, column_name) {
                     column.profile = None;
                     column.values.clear();
                 }
@@ -127,13 +123,13 @@ mod tests {
         let table = Table { columns, ..Table::default() };
         let schemas = BTreeMap::from([("public".to_owned(), BTreeMap::from([("customers".to_owned(), table)]))]);
         let schema = SourceSchema { schemas, ..SourceSchema::default() };
-        let mask = |column: &str| ("public".to_owned(), "Customers".to_owned(), column.to_owned());
-        assert!(matches!(without_masked(&schema, &[mask("gone")]), Cow::Borrowed(_)));
-        let cleared = without_masked(&schema, &[mask("email")]);
+        let mask = |column| ColumnSet::new([["public", "Customers", column]], true);
+        assert!(matches!(without_masked(&schema, &mask("gone")), Cow::Borrowed(_)));
+        let cleared = without_masked(&schema, &mask("email"));
         let columns = &cleared.table("public", "customers").expect("it is there").columns;
         assert_eq!((columns["Email"].values.len(), &columns["Email"].profile), (0, &None));
         assert_eq!(columns["city"].values, ["서울"]);
         assert!(columns["city"].profile.is_some());
-        assert!(matches!(without_masked(&cleared, &[mask("email")]), Cow::Borrowed(_)), "there is nothing left to clear");
+        assert!(matches!(without_masked(&cleared, &mask("email")), Cow::Borrowed(_)), "there is nothing left to clear");
     }
 }

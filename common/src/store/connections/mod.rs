@@ -3,7 +3,7 @@
 mod catalogues;
 mod looks;
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::{
     ids::{ConnectionId, UserId},
     model::{
         connections::{ConnectionState, DbType},
-        policies::ColumnMask,
+        policies::{ColumnMask, ColumnSet},
         questions::Failure,
         schemas::SourceSchema,
     },
@@ -372,6 +372,8 @@ pub struct Target {
     pub extra_functions: Vec<String>,
     /// Whether a role that can write is allowed.
     pub allow_writable_role: bool,
+    /// Whether a look at this configuration has seen the role, and it may be used. A database that is away keeps what was found before.
+    pub is_role_known: bool,
     /// The version of the whole row, as a claim brings it; compared for equality only.
     pub row_version: String,
 }
@@ -383,7 +385,8 @@ pub struct Target {
 pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
     let row = sqlx::query!(
         r#"SELECT db_type, connection_config, config_version, schema_version, state, state_error, is_active, max_connections,
-                  max_plan_cost, extra_functions, allow_writable_role, xmin::text AS "row_version!"
+                  max_plan_cost, extra_functions, allow_writable_role, xmin::text AS "row_version!",
+                  schema_config_version IS NOT DISTINCT FROM config_version AND (is_readonly OR allow_writable_role) AS "is_role_known!"
            FROM database_connections WHERE id = $1"#,
         id.0
     )
@@ -402,6 +405,7 @@ pub async fn target(pool: &PgPool, id: ConnectionId) -> Result<Option<Target>> {
             max_plan_cost: r.max_plan_cost,
             extra_functions: r.extra_functions,
             allow_writable_role: r.allow_writable_role,
+            is_role_known: r.is_role_known,
             row_version: r.row_version,
         })
     })
@@ -449,21 +453,11 @@ pub async fn forget_values(conn: &mut PgConnection, id: ConnectionId, masks: &[C
         .fetch_optional(&mut *conn)
         .await?;
     let Some(Some(info)) = info else { return Ok(()) };
-    let mut schema: SourceSchema = serde_json::from_value(info)
+    let schema: SourceSchema = serde_json::from_value(info)
         .map_err(|error| StoreError::Unreadable { what: "database_connections.schema_info", detail: error.to_string() })?;
-    let mut changed = false;
-    for mask in masks {
-        // Without case: a value too many lost costs nothing, one too few leaks.
-        let tables = schema.schemas.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case(&mask.schema)).flat_map(|(_, tables)| tables);
-        let columns = tables.filter(|(name, _)| name.eq_ignore_ascii_case(&mask.table)).flat_map(|(_, table)| &mut table.columns);
-        for (_, column) in columns.filter(|(name, _)| name.eq_ignore_ascii_case(&mask.column)) {
-            changed |= !column.values.is_empty() || column.profile.is_some();
-            column.values.clear();
-            column.profile = None;
-        }
-    }
-    if changed {
-        let info = serde_json::to_value(&schema).map_err(|error| StoreError::Unreadable { what: "schema", detail: error.to_string() })?;
+    // Without case: a value too many lost costs nothing, one too few leaks.
+    if let Cow::Owned(cleared) = catalogues::without_masked(&schema, &ColumnSet::of(masks, true)) {
+        let info = serde_json::to_value(&cleared).map_err(|error| StoreError::Unreadable { what: "schema", detail: error.to_string() })?;
         sqlx::query!("UPDATE database_connections SET schema_info = $2 WHERE id = $1", id.0, info).execute(conn).await?;
     }
     Ok(())

@@ -184,9 +184,9 @@ pub async fn submit_on(conn: &mut PgConnection, slice: &[NewQuestion], window: u
                 }
                 Submitted::New { rung: entry.rung }
             }
-            (_, None) => Submitted::New { rung: false },
+            // Stored by an earlier send whose answer was lost: whether it was rung is not known, and a second ring changes nothing.
+            (_, None) => Submitted::New { rung: true },
             (_, Some(key)) => match crate::store::idempotency::find(&mut *conn, question.user_id, key).await? {
-                // Stored by an earlier send whose answer was lost: whether it was rung is not known, and a second ring changes nothing.
                 Some(Earlier::Same(id)) if id == question.id.0 => Submitted::New { rung: true },
                 Some(Earlier::Same(id)) => Submitted::Earlier(QuestionId(id)),
                 Some(Earlier::Different) | None => Submitted::KeyReused,
@@ -309,8 +309,10 @@ async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i6
                       jsonb_build_object('connection_id', connection_id, 'job_id', job_id), 'success'
                FROM fresh JOIN asked ON asked.id = fresh.id
            )
+           -- What an earlier send has stored is not refused, whatever has changed since.
            SELECT j.id AS "id!", t.id IS NOT NULL AS "is_fresh!", coalesce(t.rung, false) AS "rung!",
-               coalesce(NOT t.rung AND t.let_in, false) AS "let_in!", NOT j.may_ask AS "is_refused!", j.is_active AS "is_active?",
+               coalesce(NOT t.rung AND t.let_in, false) AS "let_in!",
+               NOT j.may_ask AND (SELECT q.id FROM query_history q WHERE q.id = j.id) IS NULL AS "is_refused!", j.is_active AS "is_active?",
                j.state AS "state?", CASE WHEN NOT j.may_ask THEN j.state_error END AS state_error, j.can_query AS "can_query?"
            FROM judged j LEFT JOIN turns t ON t.id = j.id"#,
         &c.ids,
