@@ -91,6 +91,8 @@ pub struct SchemaCache {
 }
 
 const CATALOGUES_HELD: usize = 32;
+/// Columns of all of them together, if they are more than one.
+pub const COLUMNS_HELD: usize = 100_000;
 
 impl SchemaCache {
     /// The catalogue of a connection at its newest version; none: never synced.
@@ -110,13 +112,17 @@ impl SchemaCache {
             None => {
                 let Some((schema, version)) = store::connections::schema(pool, id).await? else { return Ok(None) };
                 let cached = CachedSchema { connection_id: id, version, schema };
-                cache.set_json(&key, &cached).await;
+                // One that is too long for Redis takes the older one's place as well: that has samples of what may be masked now.
+                if !cache.set_json(&key, &cached).await {
+                    cache.delete(&key).await;
+                }
                 (cached.schema, version)
             }
         };
         let schema = Arc::new(schema);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= CATALOGUES_HELD {
+        let columns: usize = held.values().map(|(_, schema)| schema.column_count()).sum();
+        if held.len() >= CATALOGUES_HELD || columns + schema.column_count() > COLUMNS_HELD {
             held.clear();
         }
         held.insert(id, (version, schema.clone()));

@@ -81,6 +81,30 @@ async fn a_connection_that_did_not_answer_is_looked_at_again_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_back_is_asked_only_if_its_role_is_known() {
+    let app = TestApp::builder().offline().start().await;
+    let id = app.shop_sqlite().await;
+    for (found, is_asked) in [
+        ("schema_config_version = config_version", true),
+        // A new configuration that nobody has answered at, and a role that was found to write the last time somebody answered.
+        ("schema_config_version = config_version - 1", false),
+        ("schema_config_version = NULL", false),
+        ("schema_config_version = config_version, is_readonly = false", false),
+    ] {
+        // As a look that nobody answered leaves it; the next one is an hour away.
+        let away = "UPDATE database_connections SET state = 'unreachable', looked_at = dg_now() + interval '1 hour', is_readonly = true \
+                    WHERE id = $1";
+        for sql in [away.to_owned(), format!("UPDATE database_connections SET {found} WHERE id = $1")] {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&app.pool).await.expect("it is set");
+        }
+        let seconds = if is_asked { 60 } else { 2 };
+        let answer = app.admin.answer(json!({ "sql": COUNT, "connection_id": id, "cache": "skip", "deadline_seconds": seconds })).await;
+        assert_eq!(answer["status"] == "success", is_asked, "{found}: {answer}");
+        assert_eq!(answer["rows"] != json!([]), is_asked, "{found}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_cannot_be_stored_ends_at_once_and_is_dead() {
     let app = TestApp::start().await;
     let id = app.shop_sqlite().await;

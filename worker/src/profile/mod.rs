@@ -18,7 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use datagenie_common::model::{
     connections::DbType,
-    policies::ColumnMask,
+    policies::{ColumnMask, ColumnSet},
     schemas::{SourceSchema, Table},
 };
 use tokio::time::{Instant, timeout};
@@ -123,17 +123,12 @@ fn due(
     masked: &[ColumnMask],
     now: DateTime<Utc>,
 ) -> Vec<Place> {
+    // Without case: a mask too many costs a profile, one too few leaks.
+    let masked = ColumnSet::of(masked, true);
     let mut due = Vec::new();
     for (schema_name, tables) in &mut schema.schemas {
         for (name, table) in tables.iter_mut().filter(|(_, table)| matches!(table.kind.as_str(), "table" | "materialized view")) {
-            // Without case: a mask too many costs a profile, one too few leaks.
-            let is_masked = |column: &str| {
-                masked.iter().any(|mask| {
-                    mask.column.eq_ignore_ascii_case(column)
-                        && mask.table.eq_ignore_ascii_case(name)
-                        && mask.schema.eq_ignore_ascii_case(schema_name)
-                })
-            };
+            let is_masked = |column: &str| masked.contains(schema_name, name, column);
             let before = previous.and_then(|previous| previous.table(schema_name, name));
             carry_over(table, before, &is_masked);
             let Some(turn) = turn(table, before, &is_masked, now) else { continue };

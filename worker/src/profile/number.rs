@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Exponents beyond this are no numbers of a database.
-const MOST_EXPONENT: i64 = 1_000_000;
+const MOST_EXPONENT: u64 = 1_000_000;
 
 /// A number as `0.digits × 10^point`, without zeros at either end; no digits: zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Number {
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) || exponent.abs() > MOST_EXPONENT {
+        if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) || exponent.unsigned_abs() > MOST_EXPONENT {
             return None;
         }
         let all = format!("{whole}{fraction}");
@@ -129,6 +129,7 @@ mod tests {
         for text in ["", "-", ".", "NaN", "Infinity", "1,000", "1e", "e5", "0x10", "1 2", "1.2.3", "--1", "1e9999999999", "일"] {
             assert_eq!(Number::parse(text), None, "{text}");
         }
+        assert_eq!(Number::parse("1e-9223372036854775808"), None, "the least of all exponents, whose opposite is none");
     }
 
     #[test]

@@ -59,7 +59,9 @@ impl<'a> Drafting<'a> {
             Some(id) => questions::previous(&context.env.pool, context.job.user_id, id)
                 .await
                 .map_err(|error| failures::store(context, &error))?
-                .and_then(|(question, sql)| Some(Previous { question, sql: sql? })),
+                // One that the asker could not run now says nothing of this database, or names what he may not see any more.
+                .and_then(|(question, sql)| Some(Previous { question, sql: sql? }))
+                .filter(|previous| context.env.checked.guard(target, &previous.sql).is_ok()),
         };
         // A statement that is given needs nobody who would be told of the catalogue.
         let linked = if ask.sql.is_some() {

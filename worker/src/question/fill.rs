@@ -6,17 +6,17 @@ mod wording;
 
 use std::cmp::Ordering;
 
-use datagenie_common::model::{
-    language::Language,
-    results::{ColumnKind, ResultView},
+use datagenie_common::{
+    model::{
+        language::Language,
+        results::{ColumnKind, ResultView},
+    },
+    wording::numbers::{Amount, grouped},
 };
 
-use super::{
-    insights::{
-        measures::Measure,
-        shape::{cell_text, is_partial},
-    },
-    numbers::{Amount, grouped},
+use super::insights::{
+    measures::Measure,
+    shape::{cell_text, is_partial},
 };
 
 /// The longest proposal, in characters.

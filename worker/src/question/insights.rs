@@ -2,9 +2,7 @@
 //! as it stands there or rounded.
 
 mod axis;
-pub(crate) mod josa;
 pub(crate) mod measures;
-pub(crate) mod names;
 pub(crate) mod shape;
 
 #[cfg(test)]
@@ -12,19 +10,21 @@ pub(crate) mod tests;
 
 use std::cmp::Ordering;
 
-use datagenie_common::model::{
-    language::Language,
-    questions::{Insight, InsightKind},
-    results::ResultView,
+use datagenie_common::{
+    model::{
+        language::Language,
+        questions::{Insight, InsightKind},
+        results::ResultView,
+    },
+    wording::{
+        capital,
+        josa::{object, subject, topic, toward},
+        numbers::{Amount, decimal_evidence, grouped, show_percent},
+    },
 };
 use serde_json::{Value, json};
 
-use self::{
-    josa::{object, subject, topic, toward},
-    measures::Measure,
-    shape::Shape,
-};
-use super::numbers::{Amount, decimal_evidence, grouped, show_percent};
+use self::{measures::Measure, shape::Shape};
 
 /// The most observations on one result.
 const MAX_INSIGHTS: usize = 6;
@@ -378,13 +378,4 @@ fn count(shape: &Shape<'_>) -> Insight {
 fn column_name<'a>(shape: &Shape<'a>, measure: &Measure) -> &'a str {
     let columns = shape.view.columns;
     columns.get(measure.column).map_or("", |column| column.name.as_str())
-}
-
-/// With a capital first letter, for the beginning of an English sentence. A name of a single letter stays as it is written.
-pub(crate) fn capital(text: &str) -> String {
-    if text.chars().nth(1).is_none() {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

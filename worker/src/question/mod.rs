@@ -12,7 +12,6 @@ mod general;
 pub mod insights;
 pub mod link;
 pub mod masking;
-pub mod numbers;
 pub mod plans;
 mod rows;
 pub mod summarise;
@@ -143,6 +142,8 @@ async fn execute_with_repair(
     };
     context.stage(Stage::Repairing);
     trail.repaired = true;
+    // A model that took its time is not told again what may have been hidden or masked meanwhile.
+    target.still_allowed(context).await.map_err(|error| error.at(Stage::Repairing))?;
     match problem {
         Problem::Failed(failure) => {
             trail.tried(Some(&drafted.sql), Some(&failure));

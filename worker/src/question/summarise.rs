@@ -3,23 +3,23 @@
 #[cfg(test)]
 mod tests;
 
-use datagenie_common::model::{
-    language::Language,
-    results::{ColumnKind, ResultView},
+use datagenie_common::{
+    model::{
+        language::Language,
+        results::{ColumnKind, ResultView},
+    },
+    wording::{capital, josa::topic, names::display, numbers::grouped},
 };
 
 use super::{
     fill::fill,
     insights::{
-        bottom, capital,
-        josa::topic,
+        bottom,
         measures::Measure,
-        names::display,
         range,
         shape::{Shape, is_partial},
         top, total, trend,
     },
-    numbers::grouped,
 };
 
 /// So many columns of a row are told.

@@ -21,7 +21,11 @@ use datagenie_common::{
 use secrecy::ExposeSecret;
 
 use super::{SharedSchema, failures};
-use crate::{env::Env, run::Context, sources::Source};
+use crate::{
+    env::{COLUMNS_HELD, Env},
+    run::Context,
+    sources::Source,
+};
 
 /// The database of a question, ready to be read within the asker's policy.
 pub struct Target {
@@ -52,13 +56,15 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
                 .retryable();
             return Err(JobError::Later { failure, at: failures::look_again(context) });
         }
+        // Why is the administrators' to know: it may name tables that the asker may not see.
         ConnectionState::Refused => {
-            let why = connection.error.as_ref().map_or("it was refused", |error| error.message.as_str());
             return Err(JobError::Fail(
-                Failure::new(FailureCode::ConnectionNotReady, format!("the connection can't be used: {why}"))
+                Failure::new(FailureCode::ConnectionNotReady, "the connection can't be used: it was refused when it was looked at")
                     .hint("an administrator must correct the connection and test it again"),
             ));
         }
+        // Whoever is behind a new configuration may be able to write, and the catalogue is the old one's: a look comes first.
+        ConnectionState::Unreachable if !connection.is_role_known => return Err(not_read(context, &connection)),
         // It may be back: the statement itself will tell.
         ConnectionState::Unreachable | ConnectionState::Ready => {}
     }
@@ -67,18 +73,20 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
         .get(&env.pool, &env.cache, id, connection.schema_version)
         .await
         .map_err(|error| failures::store(context, &error))?
-        .ok_or_else(|| {
-            let failure = connection.error.clone().unwrap_or_else(|| {
-                Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet")
-                    .hint("sync it, then ask again")
-            });
-            JobError::Later { failure: failure.retryable(), at: failures::look_again(context) }
-        })?;
+        .ok_or_else(|| not_read(context, &connection))?;
     let source = open(env, id, &connection).await.map_err(|error| match error {
         OpenError::Sealing(error) => unsealable(&error),
         OpenError::Source(error) => failures::source(context, &error),
     })?;
     Ok(Target { id, connection, schema, policy, source })
+}
+
+/// Nobody has seen the database as it is configured now.
+fn not_read(context: &Context, connection: &connections::Target) -> JobError {
+    let failure = connection.error.clone().unwrap_or_else(|| {
+        Failure::new(FailureCode::ConnectionNotReady, "the connection's schema has not been read yet").hint("sync it, then ask again")
+    });
+    JobError::Later { failure: failure.retryable(), at: failures::look_again(context) }
 }
 
 /// Why a source can't be opened.
@@ -196,7 +204,8 @@ impl KnownTargets {
         }
         let schema = Arc::new(target.policy.visible(&target.schema));
         let mut held = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= VISIBLE {
+        let columns: usize = held.values().map(|seen| seen.schema.column_count()).sum();
+        if held.len() >= VISIBLE || columns + schema.column_count() > COLUMNS_HELD {
             held.clear();
         }
         held.insert(key, Seen { policy: policy.clone(), schema_version, schema: schema.clone() });

@@ -45,6 +45,16 @@ impl<'a> MeteredSink<'a> {
         Ok(self.sink.row(row)?)
     }
 
+    /// A row came that is larger than any result may be, and was not taken: the result ends before it.
+    pub(super) fn cut_off(&mut self) -> Result<(), SourceError> {
+        if self.rows == 0 {
+            // Cut off here, the result would look as if nothing matched.
+            return Err(SourceError::RowTooLarge { limit: self.max_bytes });
+        }
+        self.truncated = Some(if self.rows == self.max_rows { Truncation::Rows } else { Truncation::Bytes });
+        Ok(())
+    }
+
     /// How many more rows are of use: those that may pass, and the one that shows there are more.
     pub(super) fn wanted(&self) -> u64 {
         (self.max_rows - self.rows).saturating_add(1)
@@ -113,5 +123,23 @@ mod tests {
         let refused = metered.row(vec![json!("abc")]);
         assert!(matches!(refused, Err(SourceError::RowTooLarge { limit: 7 })));
         assert_eq!(sink.0, 0);
+    }
+
+    #[test]
+    fn a_row_that_is_not_taken_ends_the_result_before_it() {
+        for (max_rows, before, expected) in [(3, 2, Truncation::Bytes), (2, 2, Truncation::Rows)] {
+            let mut sink = Counting(0);
+            let limits = Limits { max_rows, max_bytes: 1_000, max_seconds: 1 };
+            let mut metered = MeteredSink::new(&mut sink, &limits);
+            for _ in 0..before {
+                assert_eq!(metered.row(vec![json!("abc")]).expect("the sink takes it"), Flow::Continue);
+            }
+            metered.cut_off().expect("there are rows before it");
+            assert_eq!((metered.rows(), metered.truncated()), (before, Some(expected)));
+        }
+        let mut sink = Counting(0);
+        let limits = Limits { max_rows: 3, max_bytes: 1_000, max_seconds: 1 };
+        let refused = MeteredSink::new(&mut sink, &limits).cut_off();
+        assert!(matches!(refused, Err(SourceError::RowTooLarge { limit: 1_000 })));
     }
 }

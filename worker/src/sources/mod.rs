@@ -5,6 +5,7 @@
 //! probe of the role. The first one, the guard, made the [`Statement`].
 
 mod error;
+mod foreign_keys;
 mod idle;
 mod metered;
 mod mysql;
@@ -107,6 +108,12 @@ impl Statement {
     #[must_use]
     pub fn extra_functions(&self) -> &[String] {
         &self.extra_functions
+    }
+
+    /// Whether it may call one of them: its text holds the name of one.
+    fn may_call_extra_functions(&self) -> bool {
+        let sql = self.sql.to_lowercase();
+        self.extra_functions.iter().any(|name| sql.contains(&name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_lowercase()))
     }
 
     /// A statement that no guard has seen, to try the other locks; its relations as schema and table.

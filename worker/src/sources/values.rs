@@ -4,6 +4,7 @@ use std::io;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use datagenie_common::model::results::Row;
+use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 /// Whole numbers beyond ±2^53 are not exact in JavaScript, so they go out as strings.
@@ -93,6 +94,11 @@ fn follows(text: &[u8], pattern: &[u8]) -> bool {
 
 /// How many bytes a row takes as JSON, with its separator.
 pub(super) fn encoded_size(row: &Row) -> u64 {
+    json_size(row).saturating_add(1)
+}
+
+/// How many bytes something takes as JSON.
+pub(super) fn json_size<T: Serialize>(value: &T) -> u64 {
     struct Counter(u64);
     impl io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -103,9 +109,9 @@ pub(super) fn encoded_size(row: &Row) -> u64 {
             Ok(())
         }
     }
-    let mut counter = Counter(1);
+    let mut counter = Counter(0);
     // Writing values to a counter cannot fail; if it ever did, the row counts as endless and the byte limit stops the statement.
-    serde_json::to_writer(&mut counter, row).map_or(u64::MAX, |()| counter.0)
+    serde_json::to_writer(&mut counter, value).map_or(u64::MAX, |()| counter.0)
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ use crate::questions::{COUNT, assert_success};
 /// Two and a half thousand million rows to count: longer than any test waits, also where nobody stops it.
 const LONG: &str = "SELECT count(*) AS n FROM order_items a CROSS JOIN order_items b CROSS JOIN order_items c CROSS JOIN order_items d \
                     CROSS JOIN products e";
-/// A row of 5 KB every twentieth of a second, forty seconds long.
+/// A row of 5 KB every twentieth of a second, longer than any test waits.
 const DRIPPING: &str = "CREATE VIEW dripping AS SELECT g AS n, repeat('x', 5000) AS filler, pg_sleep(0.05) IS NULL AS slept \
-                        FROM generate_series(1, 800) g;";
+                        FROM generate_series(1, 8000) g;";
+/// A time limit, in seconds, that is longer than any test waits: where it holds, what ends was ended by something else.
+const NO_LIMIT: &str = "300";
 
 /// The shop behind a proxy that can hold everything up.
 async fn proxied(app: TestApp) -> (Customer, Proxy) {
@@ -105,7 +107,7 @@ async fn a_server_that_hangs_in_the_middle_of_rows_is_given_up_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_that_hangs_ends_the_question_all_the_same() {
-    let app = TestApp::builder().offline().with_setting("query.max_seconds", "20").start().await;
+    let app = TestApp::builder().offline().with_setting("query.max_seconds", NO_LIMIT).start().await;
     let (customer, proxy) = proxied(app).await;
     ready(&customer).await;
     let asked = customer.app.admin.ask(customer.statement(LONG)).await;
@@ -121,7 +123,8 @@ async fn a_cancel_that_hangs_ends_the_question_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_ends_rows_that_are_coming() {
-    let (customer, _proxy) = proxied(TestApp::builder().offline().start().await).await;
+    let app = TestApp::builder().offline().with_setting("query.max_seconds", NO_LIMIT).start().await;
+    let (customer, _proxy) = proxied(app).await;
     ready(&customer).await;
     let asked = customer.app.admin.ask(customer.statement("SELECT n, filler FROM dripping WHERE NOT slept")).await;
     customer.until_at_work(true, "rows are coming").await;
@@ -143,6 +146,22 @@ async fn a_statement_that_is_cut_off_runs_again() {
     let answered = customer.app.admin.wait(asked).await;
     assert_success(&answered);
     assert_eq!(answered["rows"], json!([[shop::ITEMS.pow(3) * shop::PRODUCTS]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_cut_wire_leaves_behind_on_the_server_is_ended() {
+    let app = TestApp::builder().offline().with_setting("query.max_seconds", NO_LIMIT).start().await;
+    let (customer, proxy) = proxied(app).await;
+    ready(&customer).await;
+    let asked = customer.app.admin.ask(customer.statement(LONG)).await;
+    customer.until_at_work(true, "the statement runs").await;
+    let before = customer.sessions(AT_WORK).await;
+    proxy.cut();
+    // It is run again, on another session; the first one would count on without anybody to tell the result to.
+    until_gone(&customer, &before, "the server hears that nobody waits").await;
+    // At once, where it waits for its second attempt.
+    let _ = customer.app.admin.post(format!("/v1/questions/{asked}/cancel"), None).await;
+    assert_eq!(customer.app.admin.wait(asked).await["status"], "cancelled");
 }
 
 /// Waits until none of these sessions is left.

@@ -14,7 +14,8 @@ const BEYOND: &str = "
     CREATE VIEW large AS SELECT string_agg(repeat('x', 100000), '') AS body FROM generate_series(1, 30);
     CREATE VIEW many AS SELECT generate_series(1, 50000000) AS n;
     CREATE TYPE mood AS ENUM ('fine');
-    CREATE VIEW moods AS SELECT generate_series(1, 50000000) AS n, 'fine'::mood AS mood;";
+    CREATE VIEW moods AS SELECT generate_series(1, 50000000) AS n, 'fine'::mood AS mood;
+    CREATE VIEW wide_moods AS SELECT 'fine'::mood AS mood, repeat('x', 1000000) AS filler FROM generate_series(1, 50000);";
 
 async fn beyond(app: TestApp) -> Customer {
     Customer::of(app, &format!("{}{BEYOND}", shop::postgres())).await
@@ -86,6 +87,18 @@ async fn a_result_that_is_too_large_is_cut_off_and_leaves_the_session_fit() {
         let count = cut["row_count"].as_u64().expect("a number of rows");
         assert!((900..1_200).contains(&count) && cut["truncated"] == true, "{count}");
     }
+    assert_eq!(customer.run(COUNT).await["rows"], json!([[shop::ORDERS]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_wait_for_their_type_do_not_let_the_server_go_on_for_ever() {
+    let customer = beyond(TestApp::builder().offline().start().await).await;
+    // Ten thousand million bytes up to the limit of rows, of which a result takes sixteen million: dropped one by one, the others would
+    // take longer than a statement may.
+    let cut = customer.run("SELECT mood, filler FROM wide_moods").await;
+    assert_success(&cut);
+    assert_eq!((&cut["row_count"], &cut["truncated"]), (&json!(16), &json!(true)));
+    customer.until_at_work(false, "the server does not go on").await;
     assert_eq!(customer.run(COUNT).await["rows"], json!([[shop::ORDERS]]));
 }
 

@@ -2,6 +2,7 @@
 
 mod hanging;
 mod limits;
+mod probing;
 mod secured;
 mod source;
 mod values;

@@ -18,7 +18,7 @@ use datagenie_common::{
         results::{Column, Row},
     },
 };
-use datagenie_tests::{Reader, TestApp, shop};
+use datagenie_tests::{Reader, TestApp, shop, until};
 use datagenie_worker::{
     capacity::Capacity,
     guard::{Guarded, Relation},
@@ -202,6 +202,9 @@ const READABLE: &str = "
     CREATE TABLE visits_2023 PARTITION OF visits FOR VALUES FROM ('2023-01-01') TO ('2024-01-01') PARTITION BY RANGE (id);
     CREATE TABLE visits_2023_low PARTITION OF visits_2023 FOR VALUES FROM (0) TO (1000000);
     CREATE FUNCTION peek() RETURNS SETOF hidden LANGUAGE sql STABLE AS 'SELECT * FROM hidden';
+    CREATE TABLE written (id integer); CREATE RULE log AS ON INSERT TO orders DO ALSO INSERT INTO written VALUES (new.id);
+    CREATE TABLE changers (owner text); CREATE POLICY changed ON orders FOR UPDATE USING (EXISTS (SELECT FROM changers));
+    CREATE MATERIALIZED VIEW sums AS SELECT count(id) AS total FROM hidden;
     ANALYZE;";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,6 +215,7 @@ async fn a_plan_tells_what_is_read_beyond_what_was_allowed() {
         ("SELECT id FROM orders", public("orders")),
         ("SELECT * FROM paid_again", public("paid_again")),
         ("SELECT count(*) FROM visits", public("visits")),
+        ("SELECT total FROM sums", public("sums")),
     ] {
         let plan = bare.explain(sql, &allowed).await.expect("it is explained");
         assert_eq!(plan.outside, Vec::<String>::new(), "{sql}");
@@ -222,6 +226,10 @@ async fn a_plan_tells_what_is_read_beyond_what_was_allowed() {
         ("SELECT * FROM peek()", public("orders"), "public.hidden"),
         ("SELECT relname FROM pg_class", public("orders"), "pg_catalog.pg_class"),
         ("SELECT id FROM visits_2023_low", public("orders"), "public.visits_2023_low"),
+        // What is written with a table, what decides who may change it, and what was read long ago are no parts of what is read.
+        ("SELECT id FROM written", public("orders"), "public.written"),
+        ("SELECT owner FROM changers", public("orders"), "public.changers"),
+        ("SELECT id FROM hidden", public("sums"), "public.hidden"),
     ] {
         assert_eq!(bare.explain(sql, &allowed).await.expect("it is explained").outside, [outside], "{sql}");
     }
@@ -230,7 +238,11 @@ async fn a_plan_tells_what_is_read_beyond_what_was_allowed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn explaining_runs_nothing_and_takes_nothing_but_a_query() {
     let bare = Bare::of(READABLE).await;
-    bare.explain("SELECT pg_sleep(20)", &[]).await.expect("it is explained");
+    // Run, it would end at the limit.
+    let limits = Limits { max_seconds: 1, ..LIMITS };
+    let asleep = statement("SELECT pg_sleep(3600)", &[]);
+    let explained = bare.source.explain(UserId::new(), &asleep, &limits, &CancellationToken::new()).await;
+    assert!(explained.expect("it is explained").is_some());
     for sql in [
         "DELETE FROM orders",
         "WITH gone AS (DELETE FROM orders RETURNING id) SELECT * FROM gone",
@@ -243,6 +255,35 @@ async fn explaining_runs_nothing_and_takes_nothing_but_a_query() {
     }
     let misplaced = bare.explain("SELECT nosuch FROM orders", &[]).await.expect_err("there is no such column");
     assert_eq!(misplaced.failure().position.map(|position| position.column), Some(8));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_of_the_administrators_leaves_nothing_in_a_session_that_is_kept() {
+    let made = "CREATE FUNCTION hold() RETURNS integer LANGUAGE sql AS 'SELECT pg_advisory_lock(4711); SELECT 1';";
+    let bare = Bare::of(made).await;
+    let locks = || async {
+        let sql = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+            WHERE d.datname = $1 AND l.locktype = 'advisory' AND l.objid = 4711";
+        let count: i64 = sqlx::query_scalar(sql).bind(&bare.reader.database.name).fetch_one(&bare.app.pool).await.expect("locks are told");
+        count
+    };
+    let mut kept = Kept::default();
+    let added = statement("SELECT hold() AS held", &[]).calling(&["public.hold".to_owned()]);
+    bare.source.run(UserId::new(), &added, &LIMITS, &mut kept, &CancellationToken::new()).await.expect("it runs");
+    assert_eq!(kept.rows, [[json!(1)]]);
+    // A rollback leaves such a lock; it goes with the session.
+    until(|| async { (locks().await == 0).then_some(()) }, "nobody holds the lock").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_not_disturbed_by_a_database_that_is_serializable_by_default() {
+    let bare = Bare::of("CREATE TABLE one (id integer); INSERT INTO one VALUES (7)").await;
+    bare.reader
+        .database
+        .execute(format!("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'", bare.reader.database.name))
+        .await;
+    let told = run(bare.source.as_ref(), "SELECT current_setting('transaction_isolation') AS level, id FROM one").await;
+    assert_eq!(told.rows, [[json!("read committed"), json!(7)]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

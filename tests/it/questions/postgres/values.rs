@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use datagenie_tests::TestApp;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use super::Customer;
 use crate::questions::{assert_error, assert_success};
@@ -106,6 +107,26 @@ async fn an_empty_result_tells_types_that_were_never_met() {
         empty["columns"].as_array().into_iter().flatten().map(|column| (&column["name"], &column["type"])).collect();
     let (feeling, mood) = (json!("feeling"), json!("mood"));
     assert_eq!(told, [(&feeling, &mood), (&json!("feelings"), &json!("mood[]")), (&feeling, &mood)], "names may repeat");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_without_an_encoding_is_read_all_the_same() {
+    let app = TestApp::builder().offline().start().await;
+    let mut reader = app.reader("SELECT 1").await;
+    let name = format!("{}_ascii", reader.database.name);
+    reader.database.afterwards(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    reader.database.execute(format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")).await;
+    let url = reader.database.url.replace(&reader.database.name, &name);
+    let mut made = PgConnection::connect(&url).await.expect("the database is there");
+    let sql = r"CREATE TABLE notes (id integer, note text); INSERT INTO notes VALUES (1, 'plain'), (2, E'a\xffb'), (3, '서울');
+        GRANT SELECT ON notes TO PUBLIC; REVOKE CREATE ON SCHEMA public FROM PUBLIC";
+    sqlx::raw_sql(sql).execute(&mut made).await.expect("the test's own statements run");
+    let mut config = reader.config.clone();
+    config["database"] = json!(name);
+    let id = app.connect("ascii", "postgresql", config).await;
+    let read = app.admin.answer(json!({ "sql": "SELECT note FROM notes WHERE note <> '부산' ORDER BY id", "connection_id": id })).await;
+    assert_success(&read);
+    assert_eq!(read["rows"], json!([["plain"], ["a\u{FFFD}b"], ["서울"]]), "bytes that are no text are replaced");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! Numbers that a sentence brings along in its own words: digits, number words, percent signs, factors behind a placeholder.
 //! Too strict is harmless here, because the computed text takes the place of a refused one.
 
-use crate::question::{link::words::is_hangul, numbers::numbers_in};
+use datagenie_common::wording::{numbers::numbers_in, words::is_hangul};
 
 const ENGLISH_NUMBERS: &[&str] = &[
     "zero",

@@ -1,11 +1,14 @@
 //! Time axes: columns whose values are points in time, each but once, whatever type the source gives them.
 
 use chrono::{Datelike, NaiveDate};
-use datagenie_common::model::results::{Column, Row};
+use datagenie_common::{
+    model::results::{Column, Row},
+    wording::{
+        names::{is_calendar, one_line},
+        numbers::Amount,
+    },
+};
 use serde_json::Value;
-
-use super::names::{is_calendar, one_line};
-use crate::question::numbers::Amount;
 
 /// Longer labels are no points in time.
 const MAX_LABEL: usize = 40;

@@ -2,9 +2,7 @@
 
 use std::cmp::Ordering;
 
-use datagenie_common::model::results::Row;
-
-use crate::question::numbers::Amount;
+use datagenie_common::{model::results::Row, wording::numbers::Amount};
 
 /// A measured column: its numbers by row.
 #[derive(Debug)]

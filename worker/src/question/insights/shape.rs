@@ -2,18 +2,22 @@
 
 use std::collections::HashSet;
 
-use datagenie_common::model::{
-    language::Language,
-    results::{Column, ColumnKind, ResultView, Row},
+use datagenie_common::{
+    model::{
+        language::Language,
+        results::{Column, ColumnKind, ResultView, Row},
+    },
+    wording::{
+        names::{display, is_additive, is_calendar, is_identifier, one_line},
+        numbers::Amount,
+    },
 };
 use serde_json::Value;
 
 use super::{
     axis::{self, Axis},
     measures::Measure,
-    names::{display, is_additive, is_calendar, is_identifier, one_line},
 };
-use crate::question::numbers::Amount;
 
 /// Longer labels are cut.
 const MAX_LABEL: usize = 60;

@@ -1,14 +1,16 @@
 //! Sentences on known results, and the invariant on many made-up ones: every number of a sentence is in its evidence.
 
-use datagenie_common::model::{
-    language::Language,
-    questions::{Insight, InsightKind},
-    results::{Column, ColumnKind, ResultView, Row},
+use datagenie_common::{
+    model::{
+        language::Language,
+        questions::{Insight, InsightKind},
+        results::{Column, ColumnKind, ResultView, Row},
+    },
+    wording::numbers::numbers_in,
 };
 use serde_json::{Value, json};
 
 use super::insights;
-use crate::question::numbers::numbers_in;
 
 pub(crate) fn columns(list: &[(&str, ColumnKind)]) -> Vec<Column> {
     list.iter().map(|(name, kind)| Column { name: (*name).to_owned(), type_name: "t".to_owned(), kind: *kind }).collect()

@@ -1,8 +1,11 @@
 //! The sentence above known results, and that every number in it comes from the rows or the question.
 
-use datagenie_common::model::{
-    language::Language,
-    results::{Column, ColumnKind, ResultView, Row},
+use datagenie_common::{
+    model::{
+        language::Language,
+        results::{Column, ColumnKind, ResultView, Row},
+    },
+    wording::numbers::numbers_in,
 };
 use serde_json::{Value, json};
 
@@ -11,7 +14,6 @@ use crate::question::insights::{
     insights,
     tests::{Dice, columns, numbers_of, unknown_numbers, view},
 };
-use crate::question::numbers::numbers_in;
 
 fn computed(list: &[(&str, ColumnKind)], rows: &[Row], language: Language) -> String {
     let columns = columns(list);

@@ -10,7 +10,7 @@ use futures::{FutureExt as _, TryStreamExt as _};
 use mysql_async::{Conn, Error, Row, prelude::Queryable as _};
 
 use super::{cells, connect::Sessions, server::Bounds};
-use crate::sources::{SchemaLimits, SourceError};
+use crate::sources::{SchemaLimits, SourceError, foreign_keys};
 
 /// The databases that are the server's own. Spelt as in `guard/catalog.rs`, which refuses them by name.
 const SYSTEM: [&str; 5] = ["mysql", "information_schema", "performance_schema", "sys", "ndbinfo"];
@@ -55,7 +55,7 @@ async fn schemas(conn: &mut Conn, most: usize) -> Result<SourceSchema, Error> {
             found.schemas.insert(name, tables);
         }
     }
-    readable_keys(&mut found);
+    foreign_keys::keep_readable(&mut found);
     Ok(found)
 }
 
@@ -157,36 +157,9 @@ fn add_index(table: &mut Table, row: &Row, _adding: &mut Adding) {
     table.indexes.extend(cells::text(row, 1));
 }
 
-/// Leaves out foreign keys that touch what the role cannot read: they could not be joined over.
-fn readable_keys(schema: &mut SourceSchema) {
-    let readable = schema.clone();
-    for table in schema.schemas.values_mut().flat_map(BTreeMap::values_mut) {
-        let columns = &table.columns;
-        table.foreign_keys.retain(|key| {
-            let target = readable.table(&key.ref_schema, &key.ref_table);
-            key.columns.iter().all(|name| columns.contains_key(name))
-                && target.is_some_and(|target| key.ref_columns.iter().all(|name| target.columns.contains_key(name)))
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn table(columns: &[&str], keys: &[(&str, &str, &str)]) -> Table {
-        let foreign_keys = keys.iter().map(|(column, table, target)| ForeignKey {
-            columns: vec![(*column).to_owned()],
-            ref_schema: "shop".to_owned(),
-            ref_table: (*table).to_owned(),
-            ref_columns: vec![(*target).to_owned()],
-        });
-        Table {
-            columns: columns.iter().map(|name| ((*name).to_owned(), TableColumn::default())).collect(),
-            foreign_keys: foreign_keys.collect(),
-            ..Table::default()
-        }
-    }
 
     #[test]
     fn the_connections_own_database_comes_first() {
@@ -194,16 +167,5 @@ mod tests {
         assert_eq!(own_first(names(&["Shop", "a", "shop"]), "shop"), ["shop", "Shop", "a"]);
         assert_eq!(own_first(names(&["a", "shop"]), "SHOP"), ["shop", "a"]);
         assert_eq!(own_first(names(&["a"]), "shop"), ["shop", "a"]);
-    }
-
-    #[test]
-    fn keys_to_what_cannot_be_read_are_left_out() {
-        let keys = [("customer_id", "customers", "id"), ("secret_id", "secrets", "id"), ("customer_id", "customers", "hidden")];
-        let tables = [("customers", table(&["id"], &[])), ("orders", table(&["id", "customer_id", "secret_id"], &keys))];
-        let tables = tables.into_iter().map(|(name, table)| (name.to_owned(), table)).collect();
-        let mut schema = SourceSchema { schemas: BTreeMap::from([("shop".to_owned(), tables)]), ..SourceSchema::default() };
-        readable_keys(&mut schema);
-        let orders = schema.table("shop", "orders").expect("it was given");
-        assert_eq!(orders.foreign_keys.iter().map(|key| key.ref_table.as_str()).collect::<Vec<_>>(), ["customers"]);
     }
 }

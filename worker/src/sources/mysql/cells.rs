@@ -3,10 +3,11 @@
 
 use mysql_async::{Row, Value};
 
-/// A cell as text; none for NULL.
+/// A cell as text; none for NULL. With U+FFFD for U+0000, which a comment or a default may hold and PostgreSQL, where catalogues are kept,
+/// does not store.
 pub(super) fn text(row: &Row, column: usize) -> Option<String> {
     Some(match row.as_ref(column)? {
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).replace('\0', "\u{FFFD}"),
         Value::Int(number) => number.to_string(),
         Value::UInt(number) => number.to_string(),
         Value::Float(number) => number.to_string(),

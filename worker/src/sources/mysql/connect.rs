@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use datagenie_common::{ids::UserId, model::connections::ServerConfig};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
-};
+use tokio::time::Instant;
 
 use super::{
     server::Bounds,
@@ -15,54 +12,36 @@ use super::{
 };
 use crate::{
     breaker::Breaker,
-    capacity::Permit,
-    sources::{SourceError, idle::Idle, slots::Slots},
+    sources::{
+        SourceError,
+        idle::Idle,
+        slots::{Place, Places, Slots},
+    },
 };
 
-/// Failures to connect in a row after which the server is left alone, and for how long: a server that hangs in its handshake must not
-/// hold every slot.
-const FAILURES: u32 = 5;
-const REST: Duration = Duration::from_secs(5);
-/// How long a statement, and a look of our own, waits for one of this process's places.
-const STATEMENT_WAIT: Duration = Duration::from_secs(10);
-const LOOK_WAIT: Duration = Duration::from_secs(60);
-
-/// The sessions of one source. A place is taken before a connection is asked for, so that waiting for one another and waiting for the
-/// server are told apart.
+/// The sessions of one source.
 pub(super) struct Sessions {
     connector: Arc<Connector>,
     idle: Arc<Idle<Connection>>,
-    /// Of the fleet.
-    slots: Slots,
-    /// Of this process. Taken first: who waits for a place here holds nothing that other processes could use.
-    places: Arc<Semaphore>,
+    places: Places,
     breaker: Breaker,
-}
-
-/// What a session at work holds.
-pub(super) struct Place {
-    _slot: Permit,
-    _here: OwnedSemaphorePermit,
 }
 
 impl Sessions {
     pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, slots: Slots) -> Result<Self, SourceError> {
-        let connector = Arc::new(Connector::new(config, connect_timeout)?);
-        let most = usize::try_from(config.most_sessions()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let places = Places::new(config, slots);
         Ok(Self {
-            connector,
+            connector: Arc::new(Connector::new(config, connect_timeout)?),
             idle: Arc::new(Idle::new(config.kept_sessions())),
-            places: Arc::new(Semaphore::new(most)),
-            breaker: Breaker::new("source", slots.name().to_owned(), FAILURES, REST),
-            slots,
+            breaker: places.breaker(),
+            places,
         })
     }
 
     /// A session in a read-only transaction for a user's statement.
     pub(super) async fn begin(&self, bounds: &Bounds, user: UserId) -> Result<Session, SourceError> {
         self.breaker.check().map_err(|open| SourceError::Resting { after: open.retry_after })?;
-        let here = self.place_here(STATEMENT_WAIT).await?;
-        let place = Place { _slot: self.slots.take(user).await?, _here: here };
+        let place = self.places.take(user).await?;
         self.open(bounds, place).await
     }
 
@@ -74,13 +53,7 @@ impl Sessions {
 
     /// A place for a look that connects by itself.
     pub(super) async fn place_to_look(&self) -> Result<Place, SourceError> {
-        let here = self.place_here(LOOK_WAIT).await?;
-        Ok(Place { _slot: self.slots.take_to_look().await?, _here: here })
-    }
-
-    async fn place_here(&self, wait: Duration) -> Result<OwnedSemaphorePermit, SourceError> {
-        let place = timeout(wait, Arc::clone(&self.places).acquire_owned()).await;
-        place.map_err(|_elapsed| SourceError::TooManyConnections)?.map_err(|_closed| SourceError::TooManyConnections)
+        self.places.take_to_look().await
     }
 
     async fn open(&self, bounds: &Bounds, place: Place) -> Result<Session, SourceError> {

@@ -81,9 +81,14 @@ pub(super) fn beginning(error: &Error) -> SourceError {
 pub(super) fn running(error: &Error, ran: &Ran<'_>) -> SourceError {
     match error {
         Error::Server(error) => by_code(error, ran),
-        Error::Io(IoError::Io(error)) if is_too_large(error) => SourceError::RowTooLarge { limit: ran.bytes },
+        error if is_row_too_large(error) => SourceError::RowTooLarge { limit: ran.bytes },
         other => beginning(other),
     }
+}
+
+/// Whether a packet was larger than the driver takes. It closes the connection then.
+pub(super) fn is_row_too_large(error: &Error) -> bool {
+    matches!(error, Error::Io(IoError::Io(error)) if is_too_large(error))
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -1,6 +1,7 @@
 //! What a server says that a statement would do: EXPLAIN for its cost, and the note that follows it, in which the server prints the
 //! statement as it understood it, for the tables that it reads. EXPLAIN goes through the prepared protocol like the statement itself, so
-//! it is about exactly one. The note holds the rows of tables that the server has looked up already: nothing of it is told.
+//! it is about exactly one. The note holds the rows of tables that the server has looked up already: nothing of it is told. Of a subquery
+//! that the server has looked up already the note holds the value alone, so the tables that the statement's own text names count as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,8 @@ use crate::{
 const PRINTED: u64 = 1003;
 /// How deep views may be made of views.
 const MOST_VIEWS: usize = 16;
+/// Why a plan is none: it could not be told what the statement reads.
+const UNREADABLE: &str = "the statement's plan cannot be checked: write texts without their character set, and numbers as numbers";
 
 const DEFINITION: &str = "SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
 
@@ -39,6 +42,9 @@ pub(super) async fn explain(
     cancel: &CancellationToken,
 ) -> Result<Option<Plan>, SourceError> {
     let sql = prepared::text(statement.sql())?;
+    if references::is_printed_badly(&sql) {
+        return Err(SourceError::invalid(UNREADABLE));
+    }
     let bounds = Bounds { time: limits.max_time(), rows: None };
     let begun = cancel.run_until_cancelled(sessions.begin(&bounds, user)).await;
     let mut session = begun.ok_or(SourceError::Cancelled)??;
@@ -55,10 +61,13 @@ async fn ask(session: &mut Session, sql: &str, allowed: &[Relation], limits: &Li
     }
     match asked {
         Err(Error::Server(error)) if error.code == errors::NO_EXPLAIN => Ok(None),
+        // The notes of other things left no room for it, or this server tells none.
+        Ok(None) => Err(SourceError::invalid(UNREADABLE)),
         asked => asked.map_err(|error| errors::running(&error, &Ran { sql, seconds: limits.max_seconds, bytes: limits.max_bytes })),
     }
 }
 
+/// None: the server did not print the statement.
 async fn plan(conn: &mut Conn, server: &Server, sql: &str, allowed: &[Relation]) -> Result<Option<Plan>, Error> {
     let explain = match server.product {
         Product::MariaDb => "EXPLAIN EXTENDED",
@@ -70,10 +79,11 @@ async fn plan(conn: &mut Conn, server: &Server, sql: &str, allowed: &[Relation])
         Product::MySql => rows.first().and_then(|row| cells::text(row, 0)).and_then(|json| query_cost(&json)),
     };
     let notes: Vec<Row> = conn.query("SHOW WARNINGS").await?;
-    let printed = notes.iter().find(|note| cells::count(note, 1) == Some(PRINTED)).and_then(|note| cells::text(note, 2));
+    let printed = notes.iter().rfind(|note| cells::count(note, 1) == Some(PRINTED)).and_then(|note| cells::text(note, 2));
     let Some(printed) = printed else { return Ok(None) };
     let folded = |relation: Relation| if server.folds_names { fold(&relation) } else { relation };
-    let mut outside: BTreeSet<Relation> = references::tables(&printed, &server.database).into_iter().map(folded).collect();
+    let read = [printed.as_str(), sql].map(|text| references::tables(text, &server.database));
+    let mut outside: BTreeSet<Relation> = read.into_iter().flatten().map(folded).collect();
     let mut known: BTreeSet<Relation> = allowed.iter().cloned().map(folded).collect();
     outside.retain(|relation| !known.contains(relation));
     let mut fresh: Vec<Relation> = known.iter().cloned().collect();

@@ -8,15 +8,18 @@ use tokio::time::timeout;
 use super::{
     cells,
     connect::Sessions,
-    errors, grants,
+    errors,
+    grants::{self, Grants},
     server::{Bounds, Product, Server},
     wire::Connection,
 };
-use crate::sources::{Probe, SourceError, idle};
+use crate::sources::{Probe, SourceError, idle, sql_text::quote_in_backticks};
 
 /// Older versions are used too, and warned of.
 const OLDEST_MARIADB: (u16, u16) = (10, 5);
 const OLDEST_MYSQL: (u16, u16) = (8, 0);
+/// How many other roles are taken on to see what they may do; of more it is told that nobody looked.
+const MOST_ROLES: usize = 32;
 
 /// Looks by a connection of its own, so that a wrong password or a full server is told at once.
 pub(super) async fn probe(sessions: &Sessions) -> Result<Probe, SourceError> {
@@ -36,15 +39,14 @@ pub(super) async fn probe(sessions: &Sessions) -> Result<Probe, SourceError> {
 
 async fn look(connection: &mut Connection, time: Duration) -> Result<Probe, SourceError> {
     connection.begin(&Bounds::look(time)).await?;
-    let lines = told(connection.conn()?, "SHOW GRANTS").await.map_err(|error| errors::beginning(&error))?;
-    let grants = grants::read(lines.iter().map(String::as_str));
+    let product = connection.server().product;
+    let grants = granted(connection.conn()?, product).await.map_err(|error| errors::beginning(&error))?;
     let mut probe = Probe { version: connection.server().title(), warnings: Vec::new(), writable: grants.writable };
     probe.warnings.extend(too_old(connection.server()));
     if grants.reads_everything {
         probe.warnings.push("The role may read every database, the server's own with its accounts among them.".to_owned());
     }
     if !grants.roles.is_empty() {
-        // MySQL tells the privileges of the roles that a session has as the role's own.
         let current = told(connection.conn()?, "SELECT CURRENT_ROLE()").await.map_err(|error| errors::beginning(&error))?;
         let current = current.concat();
         let others: Vec<&str> = grants.roles.iter().map(String::as_str).filter(|role| !current.contains(role)).collect();
@@ -54,6 +56,37 @@ async fn look(connection: &mut Connection, time: Duration) -> Result<Probe, Sour
         }
     }
     Ok(probe)
+}
+
+/// What the role may do by itself, and by every role that it may take on: a session need only say so.
+async fn granted(conn: &mut Conn, product: Product) -> Result<Grants, Error> {
+    if product == Product::MySql {
+        // MySQL tells the privileges of the roles that a session has as its own, and gives it all of them at once. Versions without roles
+        // do not know the statement.
+        taken_on(conn, "SET ROLE ALL").await?;
+    }
+    let mut lines = told(conn, "SHOW GRANTS").await?;
+    if product == Product::MariaDb {
+        // A session of MariaDB's has one at a time.
+        for role in grants::read(lines.iter().map(String::as_str)).roles.iter().take(MOST_ROLES) {
+            if taken_on(conn, &format!("SET ROLE {}", quote_in_backticks(role))).await? {
+                let more = told(conn, "SHOW GRANTS").await?;
+                lines.extend(more);
+            }
+        }
+        lines.sort_unstable();
+        lines.dedup();
+    }
+    Ok(grants::read(lines.iter().map(String::as_str)))
+}
+
+/// Whether the server lets the session take a role on.
+async fn taken_on(conn: &mut Conn, sql: &str) -> Result<bool, Error> {
+    match conn.query_drop(sql).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_fatal() => Err(error),
+        Err(_refused) => Ok(false),
+    }
 }
 
 /// The first cells of a statement's rows; NULL is left out.

@@ -1,10 +1,11 @@
 //! The tables that a query reads, from its text as a server prints it: the note that follows EXPLAIN, and the definition of a view. There
 //! every table is written with its database and every name in backticks, but for those of WITH. What stands where a table may stand and is
-//! not known to be a name of WITH counts as one: taken for a table, a name is at worst one too many.
+//! not known to be a name of WITH counts as one: taken for a table, a name is at worst one too many. The text that is explained is read
+//! in the same way.
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Kind, Token, tokens};
 use crate::guard::Relation;
 
 /// The tables that a printed query names in its FROM clauses, at any depth. One without its database is of the default one.
@@ -23,6 +24,26 @@ pub(super) fn tables(printed: &str, default_schema: &str) -> BTreeSet<Relation> 
         None => Some(Relation { schema: default_schema.to_owned(), table }),
     };
     found.into_iter().filter_map(relation).collect()
+}
+
+/// Whether MariaDB would print a query so that it can't be read: what a text with its character set in front holds (`_utf8mb4'it''s'`,
+/// `_utf8mb4 X'27'`) it prints bare, and what stands behind a quote in it would pass for a part of the query.
+pub(super) fn is_printed_badly(sql: &str) -> bool {
+    let tokens = tokens(sql);
+    let is_plain = |token: &Token<'_>| {
+        let text = sql.get(token.start..token.end).unwrap_or_default();
+        let held = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+        text.starts_with(['\'', '"']) && !held.contains(['\'', '"', '\\'])
+    };
+    let is_printed_bare = |(at, token): (usize, &Token<'_>)| {
+        let is_character_set = matches!(token.kind, Kind::Word(word) if word.starts_with('_'));
+        let mut rest = tokens.iter().skip(at + 1).peekable();
+        // Digits, which may be those of a quote.
+        let of_digits = rest.next_if(|next| next.is_word("x") || next.is_word("b")).is_some();
+        let mut texts = rest.take_while(|next| next.kind == Kind::Literal).peekable();
+        is_character_set && if of_digits { texts.peek().is_some() } else { texts.any(|text| !is_plain(text)) }
+    };
+    tokens.iter().enumerate().any(is_printed_bare)
 }
 
 /// Words that end a FROM clause. `FOR` does not: it begins a period of a table with a history.
@@ -110,6 +131,13 @@ impl Reader<'_> {
         let level = self.level();
         let (is_table, is_with) = (std::mem::take(&mut level.expects_table), std::mem::take(&mut level.expects_with));
         let next = if second.is_some() { at + 3 } else { at + 1 };
+        // `JSON_TABLE(…)` makes its rows itself. A keyword's way to be written: a table's name has its database before it.
+        let is_made = second.is_none()
+            && tokens.get(at).is_some_and(|token| token.is_word("json_table"))
+            && tokens.get(next).is_some_and(|token| token.is_sign('('));
+        if is_made {
+            return next;
+        }
         if is_table {
             self.found.push(match second {
                 Some(second) => (Some(first), second),
@@ -176,6 +204,34 @@ mod tests {
         assert_eq!(read("with recursive r as (select 1 from `shop`.`a` union select 1 from `r`) select 1 from `r`"), ["shop.a"]);
         assert_eq!(read("select `u`.`x` from `u` join `<derived2>`"), ["shop.u"]);
         assert_eq!(read("select 1 from `shop`.`a` group by `b`.`c` with rollup"), ["shop.a"]);
+    }
+
+    #[test]
+    fn what_makes_its_rows_itself_is_no_table() {
+        let made = "select `j`.`x` AS `x` from JSON_TABLE((select `s` from `shop`.`secret`), '$[*]' COLUMNS (`x` int(11) PATH '$')) `j` \
+            join `shop`.`orders` `o` left join json_table ('[]', '$[*]' columns (`y` int path '$')) `k` on(1) join `shop`.`last`";
+        assert_eq!(read(made), ["shop.last", "shop.orders", "shop.secret"]);
+        assert_eq!(read("select 1 from `json_table` join `shop`.`json_table`"), ["shop.json_table"]);
+    }
+
+    #[test]
+    fn texts_that_would_be_printed_bare_are_known() {
+        for sql in [
+            "SELECT _utf8mb4'it''s' FROM t",
+            r"SELECT _binary 'a\'b', 1",
+            r#"SELECT _latin1"a\\" FROM t"#,
+            "SELECT _utf8mb4'a\"b'",
+            "SELECT _utf8mb4'a' 'b''c'",
+            "SELECT _utf8mb4 X'27'",
+            "SELECT _utf8mb4 0x27, 1",
+        ] {
+            assert!(is_printed_badly(sql), "{sql}");
+        }
+        for sql in
+            ["SELECT _utf8mb4'plain' FROM t", "SELECT 'it''s' AS _x FROM t", "SELECT _x, 'it''s', X'27' FROM t", "SELECT _x x FROM t"]
+        {
+            assert!(!is_printed_badly(sql), "{sql}");
+        }
     }
 
     #[test]

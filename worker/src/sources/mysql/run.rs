@@ -102,11 +102,19 @@ async fn feed(conn: &mut Conn, sql: &str, metered: &mut MeteredSink<'_>) -> Resu
     let columns = rows.columns_ref().iter().map(TypedColumn::new).collect::<Option<Vec<_>>>();
     let columns = columns.ok_or_else(|| SourceError::Unsupported { what: types::UNKNOWN.to_owned() })?;
     metered.start(columns.iter().map(|typed| typed.column.clone()).collect())?;
-    while let Some(row) = rows.try_next().await? {
+    loop {
+        let row = match rows.try_next().await {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(Flow::Continue),
+            Err(error) if errors::is_row_too_large(&error) => {
+                metered.cut_off()?;
+                return Ok(Flow::Stop);
+            }
+            Err(error) => return Err(Ended::There(error)),
+        };
         if metered.row(values::decode_row(row, &columns))? == Flow::Stop {
             let last = timeout(LAST_WAIT, rows.try_next()).await;
             return Ok(if matches!(last, Ok(Ok(None))) { Flow::Continue } else { Flow::Stop });
         }
     }
-    Ok(Flow::Continue)
 }

@@ -33,8 +33,9 @@ const WRITE_SECONDS: u64 = 60;
 const IDLE_SECONDS: u64 = 30;
 /// The longest GROUP_CONCAT, in bytes: MariaDB's default. MySQL's is 1,024, and what is longer is cut off silently.
 const CONCAT_BYTES: u64 = 1024 * 1024;
-/// Notes that a server keeps: the one that holds an explained statement comes last.
-const NOTES: u64 = 1_024;
+/// Notes that a server keeps, as many as it can: the one that holds an explained statement comes last, and a statement of ours has no room
+/// for as many literals that are worth a note.
+const NOTES: u64 = 65_535;
 /// The most that MySQL takes, which is no limit.
 const NO_LIMIT: u64 = u64::MAX;
 
@@ -95,15 +96,17 @@ impl Server {
     }
 
     /// The statement that sets a session up, of text that is ours alone: one assignment after the other, so that it costs one round trip.
-    /// A reset of the connection undoes all of it. Error messages are English, because names are looked for in them.
+    /// A reset of the connection undoes all of it. Error messages are English, because names are looked for in them. The isolation is the
+    /// products' own default: where an administrator made it SERIALIZABLE, what we read would be locked for those who write.
     pub(super) fn settings(&self, bounds: &Bounds) -> String {
         let modes = MODES.map(|mode| format!("IF(FIND_IN_SET('{mode}', @@sql_mode), '{mode}', NULL)")).join(", ");
         let wait = bounds.time.as_secs().saturating_add(IDLE_SECONDS).min(31_536_000);
         let rows = bounds.rows.unwrap_or(NO_LIMIT);
+        let isolation = self.isolation();
         let mut sql = format!(
             "SET NAMES utf8mb4, sql_mode = CONCAT_WS(',', {modes}), time_zone = '+00:00', lc_messages = 'en_US', \
              lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}, \
-             net_write_timeout = {WRITE_SECONDS}, wait_timeout = {wait}, \
+             net_write_timeout = {WRITE_SECONDS}, wait_timeout = {wait}, {isolation} = 'REPEATABLE-READ', \
              group_concat_max_len = {CONCAT_BYTES}, max_error_count = {NOTES}, sql_quote_show_create = 1, sql_select_limit = {rows}"
         );
         // At least a millisecond: 0 means no limit.
@@ -115,6 +118,15 @@ impl Server {
             Product::MySql => {}
         }
         sql
+    }
+
+    /// The variable of the isolation of transactions, by the name that this version has for it.
+    fn isolation(&self) -> &'static str {
+        let renamed = match self.product {
+            Product::MariaDb => (11, 1, 1),
+            Product::MySql => (5, 7, 20),
+        };
+        if self.version >= renamed { "transaction_isolation" } else { "tx_isolation" }
     }
 }
 
@@ -169,6 +181,15 @@ mod tests {
         let look = Bounds::look(Duration::ZERO);
         let least = server("8.0.35", "").settings(&look);
         assert!(least.ends_with("sql_select_limit = 18446744073709551615, max_execution_time = 1"), "{least}");
+    }
+
+    #[test]
+    fn what_is_read_is_never_locked() {
+        let of = |version| server(version, "").settings(&Bounds::look(Duration::from_secs(1)));
+        for (version, name) in [("10.11.6-MariaDB", "tx"), ("11.4.2-MariaDB", "transaction"), ("8.0.35", "transaction"), ("5.7.19", "tx")] {
+            let settings = of(version);
+            assert!(settings.contains(&format!(", {name}_isolation = 'REPEATABLE-READ', ")), "{version}: {settings}");
+        }
     }
 
     #[test]

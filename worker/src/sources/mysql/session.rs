@@ -9,15 +9,14 @@ use mysql_async::{Conn, Error, Row, prelude::Queryable as _};
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 use super::{
-    cells,
-    connect::Place,
-    errors,
+    cells, errors,
     server::Bounds,
     wire::{Connection, Connector},
 };
 use crate::sources::{
     SourceError,
     idle::{self, Idle},
+    slots::Place,
 };
 
 /// Time for the reset.
@@ -170,7 +169,8 @@ async fn end(connector: &Connector, idle: &Idle<Connection>, first: Connection) 
     }
     let is_over = match second.conn() {
         Ok(conn) => {
-            let killed = conn.query_drop(format!("KILL QUERY {id}")).await;
+            // The session and not only its statement: one that was sent and has not begun would not hear the latter.
+            let killed = conn.query_drop(format!("KILL CONNECTION {id}")).await;
             drop(first);
             match killed {
                 Ok(()) => is_gone(conn, id).await,

@@ -11,14 +11,14 @@ use super::{
     session::Session,
     wire::{Batch, OwnRow, WireError},
 };
-use crate::sources::{SchemaLimits, SourceError};
+use crate::sources::{SchemaLimits, SourceError, foreign_keys};
 
 /// The schema that unqualified names mean: sessions have a fixed search path.
 const DEFAULT_SCHEMA: &str = "public";
 
-/// Partitions are left out, their parents stand for them.
+/// Partitions are left out, their parents stand for them. Of comments and defaults, which may be of any size, a beginning is read.
 const RELATIONS: &str = "SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind, \
-    c.reltuples::float8 AS rows, obj_description(c.oid, 'pg_class') AS comment \
+    c.reltuples::float8 AS rows, left(obj_description(c.oid, 'pg_class'), 1000) AS comment \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
@@ -28,7 +28,7 @@ const RELATIONS: &str = "SELECT c.oid, n.nspname::text AS schema, c.relname::tex
 
 const COLUMNS: &str = "SELECT a.attrelid AS oid, a.attnum AS position, a.attname::text AS name, \
     format_type(a.atttypid, a.atttypmod) AS type, NOT (a.attnotnull OR t.typnotnull) AS nullable, \
-    pg_get_expr(d.adbin, d.adrelid) AS default, col_description(a.attrelid, a.attnum) AS comment \
+    left(pg_get_expr(d.adbin, d.adrelid), 1000) AS default, left(col_description(a.attrelid, a.attnum), 1000) AS comment \
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
@@ -161,50 +161,12 @@ fn add_index(relation: &mut Relation, row: &mut OwnRow) -> Result<(), WireError>
     Ok(())
 }
 
-/// The catalogue as it is stored. Foreign keys that touch what the role cannot read are left out: they could not be joined over.
+/// The catalogue as it is stored.
 fn assemble(relations: Vec<Relation>) -> SourceSchema {
     let mut schema = SourceSchema { default_schema: DEFAULT_SCHEMA.to_owned(), ..SourceSchema::default() };
     for relation in relations {
         schema.schemas.entry(relation.schema).or_default().insert(relation.name, relation.table);
     }
-    let readable = schema.clone();
-    for table in schema.schemas.values_mut().flat_map(|tables| tables.values_mut()) {
-        let columns = &table.columns;
-        table.foreign_keys.retain(|key| {
-            let target = readable.table(&key.ref_schema, &key.ref_table);
-            key.columns.iter().all(|name| columns.contains_key(name))
-                && target.is_some_and(|target| key.ref_columns.iter().all(|name| target.columns.contains_key(name)))
-        });
-    }
+    foreign_keys::keep_readable(&mut schema);
     schema
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn relation(name: &str, columns: &[&str], keys: &[(&str, &str, &str)]) -> Relation {
-        let columns = columns.iter().map(|name| ((*name).to_owned(), TableColumn::default())).collect();
-        let foreign_keys = keys
-            .iter()
-            .map(|(column, table, target)| ForeignKey {
-                columns: vec![(*column).to_owned()],
-                ref_schema: "public".to_owned(),
-                ref_table: (*table).to_owned(),
-                ref_columns: vec![(*target).to_owned()],
-            })
-            .collect();
-        let table = Table { columns, foreign_keys, ..Table::default() };
-        Relation { schema: "public".to_owned(), name: name.to_owned(), table }
-    }
-
-    #[test]
-    fn keys_to_what_cannot_be_read_are_left_out() {
-        let keys = [("customer_id", "customers", "id"), ("secret_id", "secrets", "id"), ("customer_id", "customers", "hidden")];
-        let schema = assemble(vec![relation("customers", &["id"], &[]), relation("orders", &["id", "customer_id", "secret_id"], &keys)]);
-        let orders = schema.table("public", "orders").expect("it was given");
-        assert_eq!(orders.foreign_keys.len(), 1);
-        assert_eq!(orders.foreign_keys[0].ref_table, "customers");
-        assert_eq!(schema.default_schema, "public");
-    }
 }

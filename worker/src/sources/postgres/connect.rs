@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use datagenie_common::{ids::UserId, model::connections::ServerConfig};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,49 +13,30 @@ use super::{
 };
 use crate::{
     breaker::Breaker,
-    capacity::Permit,
     sources::{
         SourceError,
         idle::{Idle, Kept},
-        slots::Slots,
+        slots::{Place, Places, Slots},
     },
 };
 
-/// How long a statement waits for one of this process's own places, and how long a look at the database does; as for the fleet's.
-const STATEMENT_WAIT: Duration = Duration::from_secs(10);
-const LOOK_WAIT: Duration = Duration::from_secs(60);
-/// Failures to connect in a row after which the server is left alone, and for how long: a server that hangs in its handshake must not
-/// hold every slot.
-const FAILURES: u32 = 5;
-const REST: Duration = Duration::from_secs(5);
-
-/// A place of a session at work: one of this process's, and one of the fleet's.
-pub(super) struct Place {
-    _own: OwnedSemaphorePermit,
-    _slot: Permit,
-}
-
-/// The sessions of one source. A place is taken before a connection is asked for, so that waiting for one another and waiting for the
-/// server are told apart.
+/// The sessions of one source.
 pub(super) struct Sessions {
     target: Arc<Target>,
     idle: Arc<Idle<Wire>>,
-    /// The sessions that the configuration lets this process have.
-    own: Arc<Semaphore>,
-    slots: Slots,
+    places: Places,
     breaker: Breaker,
     connect_timeout: Duration,
 }
 
 impl Sessions {
     pub(super) fn new(config: &ServerConfig, connect_timeout: Duration, slots: Slots) -> Result<Self, SourceError> {
-        let breaker = Breaker::new("source", slots.name().to_owned(), FAILURES, REST);
+        let places = Places::new(config, slots);
         Ok(Self {
             target: Arc::new(Target::new(config)?),
             idle: Arc::new(Idle::new(config.kept_sessions())),
-            own: Arc::new(Semaphore::new(usize::try_from(config.most_sessions()).unwrap_or(Semaphore::MAX_PERMITS))),
-            slots,
-            breaker,
+            breaker: places.breaker(),
+            places,
             connect_timeout,
         })
     }
@@ -73,7 +51,7 @@ impl Sessions {
         cancel: &CancellationToken,
     ) -> Result<Session, SourceError> {
         self.breaker.check().map_err(|open| SourceError::Resting { after: open.retry_after })?;
-        let place = cancel.run_until_cancelled(self.place(user)).await.ok_or(SourceError::Cancelled)??;
+        let place = cancel.run_until_cancelled(self.places.take(user)).await.ok_or(SourceError::Cancelled)??;
         self.open(max_time, then, place, cancel).await
     }
 
@@ -83,19 +61,9 @@ impl Sessions {
         self.open(max_time, then, place, &CancellationToken::new()).await
     }
 
-    /// This process's place comes first: a place of the fleet's is not to be held by somebody who waits.
-    async fn place(&self, user: UserId) -> Result<Place, SourceError> {
-        Ok(Place { _own: self.own_place(STATEMENT_WAIT).await?, _slot: self.slots.take(user).await? })
-    }
-
-    /// A place for a look, which may connect by itself.
+    /// A place for a look that connects by itself.
     pub(super) async fn place_to_look(&self) -> Result<Place, SourceError> {
-        Ok(Place { _own: self.own_place(LOOK_WAIT).await?, _slot: self.slots.take_to_look().await? })
-    }
-
-    async fn own_place(&self, wait: Duration) -> Result<OwnedSemaphorePermit, SourceError> {
-        let place = timeout(wait, Arc::clone(&self.own).acquire_owned()).await.map_err(|_elapsed| SourceError::TooManyConnections)?;
-        place.map_err(|_closed| SourceError::internal("the sessions of this process are closed"))
+        self.places.take_to_look().await
     }
 
     async fn open(&self, max_time: Duration, then: &Batch, place: Place, cancel: &CancellationToken) -> Result<Session, SourceError> {
@@ -173,7 +141,11 @@ impl Sessions {
                 session.abort().await;
                 Err((SourceError::Cancelled, None))
             }
-            Some(Err(no_answer)) => Err((no_answer, None)),
+            Some(Err(no_answer)) => {
+                // It may be running all the same, or be run when the server wakes up.
+                session.abort().await;
+                Err((no_answer, None))
+            }
             Some(Ok(Err(error))) => Err((error, session.into_place())),
             Some(Ok(Ok(()))) => Ok(session),
         }

@@ -13,6 +13,8 @@ use crate::sources::{
 
 /// Cancelled by the server, at its time limit. Our own cancel never gets here: it drops the statement first.
 const CANCELLED: &str = "57014";
+/// Ended by the server, at a limit that an administrator set for the role's transactions.
+const OVERDUE: &str = "25P04";
 
 /// The statement that failed.
 #[derive(Clone, Copy)]
@@ -92,13 +94,15 @@ fn server_state(code: &str) -> Option<SourceError> {
 }
 
 fn by_state(code: &str, offset: Option<usize>, ran: &Ran<'_>) -> SourceError {
+    if matches!(code, CANCELLED | OVERDUE) {
+        return SourceError::Timeout { seconds: ran.seconds };
+    }
     if let Some(error) = server_state(code) {
         return error;
     }
     let position: Option<Position> = offset.map(|offset| place(ran.sql, offset));
     let name = offset.and_then(|offset| name_at(ran.sql, offset));
     match code {
-        CANCELLED => SourceError::Timeout { seconds: ran.seconds },
         "42601" => SourceError::Syntax { near: name, position },
         "42703" => SourceError::UnknownColumn { name, position },
         "42P01" | "3F000" => SourceError::UnknownRelation { name, position },
@@ -174,6 +178,8 @@ mod tests {
             ("25006", FailureCode::SqlInvalid),
             ("42501", FailureCode::SourcePermission),
             ("57014", FailureCode::Timeout),
+            ("25P04", FailureCode::Timeout),
+            ("25P03", FailureCode::SourceUnreachable),
             ("28P01", FailureCode::SourceRefused),
             ("3D000", FailureCode::SourceRefused),
             ("53300", FailureCode::SourceRefused),

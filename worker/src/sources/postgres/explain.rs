@@ -1,5 +1,5 @@
 //! Asking the server what a guarded statement would read and cost. It plans the statement as it would run, in the same kind of session,
-//! and runs nothing.
+//! and runs nothing of it but functions whose value it can know beforehand.
 //!
 //! What it would read is compared with what the guard allowed and what that is made of: the relations below a view and its row-level
 //! policies, the partitions and children of a table. Relations that a function reads, where the server shows them, count as beyond.
@@ -19,7 +19,8 @@ use super::{
 use crate::sources::{Plan, SourceError, Statement};
 
 /// Of the names in `$2` those that are not among what the names in `$1` are made of. The rules of views and policies are looked through
-/// for every relation they name: the server's own list of dependencies leaves out its catalogues.
+/// for every relation they name: the server's own list of dependencies leaves out its catalogues. Rules and policies for writing are not,
+/// nor what a materialized view was made of: whoever reads reads nothing of that.
 const BEYOND: &str = "WITH RECURSIVE part(oid) AS ( \
         SELECT c.oid FROM json_array_elements($1::json) AS allowed(name) \
         JOIN pg_catalog.pg_namespace n ON n.nspname = allowed.name ->> 0 \
@@ -27,9 +28,12 @@ const BEYOND: &str = "WITH RECURSIVE part(oid) AS ( \
     UNION \
         SELECT below.oid FROM part CROSS JOIN LATERAL ( \
             SELECT named[1]::oid AS oid FROM pg_catalog.pg_rewrite r \
-            CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':relid ([0-9]+)', 'g') AS named WHERE r.ev_class = part.oid \
+            JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind = 'v' \
+            CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':relid ([0-9]+)', 'g') AS named \
+            WHERE r.ev_class = part.oid AND r.ev_type = '1' \
             UNION ALL SELECT named[1]::oid FROM pg_catalog.pg_policy p \
-            CROSS JOIN LATERAL regexp_matches(p.polqual::text, ':relid ([0-9]+)', 'g') AS named WHERE p.polrelid = part.oid \
+            CROSS JOIN LATERAL regexp_matches(p.polqual::text, ':relid ([0-9]+)', 'g') AS named \
+            WHERE p.polrelid = part.oid AND p.polcmd IN ('r', '*') \
             UNION ALL SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = part.oid \
         ) AS below \
     ) \
@@ -53,6 +57,8 @@ pub(super) async fn explain(
     batch.explain(statement.sql())?;
     batch.rollback()?;
     let mut session = sessions.begin(limits.max_time(), user, &batch, cancel).await?;
+    // The planner calls some functions beforehand, to know what they give.
+    session.spend_on(statement);
     let asking = timeout(limits.max_time() + GRACE, ask(&mut session, statement, limits));
     let asked = cancel.run_until_cancelled(asking).await;
     session.end(asked, limits).await.map(Some)

@@ -23,6 +23,8 @@ use crate::sources::{Flow, RowSink, RunEnd, SourceError, Statement, Truncation, 
 
 /// Rows asked for at once: the default limit of rows fits in, and what a result that ends early leaves on the wire is bounded.
 const BATCH: u64 = 20_000;
+/// Bytes of rows that are read and dropped so that the connection can be asked for a type: what is more is not worth the type's name.
+const DROPPED: u64 = 16 * 1024 * 1024;
 /// Bytes of a message that are no value: lengths, names of columns.
 const SLACK: u64 = 64 * 1024;
 
@@ -44,6 +46,7 @@ pub(super) async fn run(
         batch.rollback()?;
     }
     let mut session = sessions.begin(limits.max_time(), user, &batch, cancel).await?;
+    session.spend_on(statement);
     let ran = Ran { sql: statement.sql(), prefix: DECLARE.len(), seconds: limits.max_seconds };
     let mut reading = Reading { types, ran, limits, metered: &mut metered, rows: Rows::Undescribed, cut: None };
     let read = cancel.run_until_cancelled(timeout(limits.max_time() + GRACE, reading.read(session.wire()?))).await;
@@ -97,17 +100,25 @@ struct Held {
     unknown: Vec<u32>,
     rows: Vec<Row>,
     bytes: u64,
+    /// Bytes of rows that were not held any more.
+    dropped: u64,
 }
 
 impl Held {
-    /// Holds one more row. Past the limit the rest is dropped: the result ends there.
-    fn hold(&mut self, row: &DataRowBody, max_bytes: u64) -> Result<(), WireError> {
+    fn new(described: Vec<Described>, columns: Vec<TypedColumn>, unknown: Vec<u32>) -> Self {
+        Self { described, columns, unknown, rows: Vec::new(), bytes: 0, dropped: 0 }
+    }
+
+    /// Holds one more row. Past the limit the rest is dropped: the result ends there. It stops where too much would be dropped.
+    fn hold(&mut self, row: &DataRowBody, max_bytes: u64) -> Result<Flow, WireError> {
         if self.bytes <= max_bytes {
             let row = types::decode_row(row, &self.columns)?;
             self.bytes += encoded_size(&row);
             self.rows.push(row);
+        } else {
+            self.dropped += row.buffer().len() as u64;
         }
-        Ok(())
+        Ok(if self.dropped > DROPPED { Flow::Stop } else { Flow::Continue })
     }
 }
 
@@ -128,7 +139,7 @@ impl Reading<'_, '_> {
             wire.allow(largest_message(self.limits));
             let mut end = self.batch(wire).await?;
             if let Some(held) = self.rows.take_held() {
-                // What is too large for us still lies on the wire: nothing can be asked any more.
+                // What is too large or too much for us still lies on the wire: nothing can be asked any more.
                 let may_ask = end != End::Enough;
                 if self.resolve(held, may_ask, wire).await? == Flow::Stop {
                     end = End::Enough;
@@ -172,7 +183,7 @@ impl Reading<'_, '_> {
         if unknown.is_empty() {
             return self.start(columns);
         }
-        self.rows = Rows::Held(Held { described, columns, unknown, rows: Vec::new(), bytes: 0 });
+        self.rows = Rows::Held(Held::new(described, columns, unknown));
         Ok(())
     }
 
@@ -186,10 +197,7 @@ impl Reading<'_, '_> {
         let failed = |error: WireError| errors::running(&error, &self.ran);
         match &mut self.rows {
             Rows::Passed(columns) => self.metered.row(types::decode_row(row, columns).map_err(failed)?),
-            Rows::Held(held) => {
-                held.hold(row, self.limits.max_bytes).map_err(failed)?;
-                Ok(Flow::Continue)
-            }
+            Rows::Held(held) => held.hold(row, self.limits.max_bytes).map_err(failed),
             Rows::Undescribed => Err(failed(WireError::Protocol)),
         }
     }
@@ -250,17 +258,23 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded_by_the_result() {
-        let bytes = [b'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1, b'x'];
-        let row = || match Message::parse(&mut BytesMut::from(bytes.as_slice())) {
-            Ok(Some(Message::DataRow(row))) => row,
-            _ => unreachable!("it is a row"),
+        let row = |value: &[u8]| {
+            let (whole, length) = (value.len() as u32 + 10, value.len() as u32);
+            let bytes = [b"D".as_slice(), &whole.to_be_bytes(), &[0, 1], &length.to_be_bytes(), value].concat();
+            match Message::parse(&mut BytesMut::from(bytes.as_slice())) {
+                Ok(Some(Message::DataRow(row))) => row,
+                _ => unreachable!("it is a row"),
+            }
         };
         let (columns, unknown) = Types::default().columns(&[("x".to_owned(), 70_000)]);
-        let mut held = Held { described: Vec::new(), columns, unknown, rows: Vec::new(), bytes: 0 };
+        let mut held = Held::new(Vec::new(), columns, unknown);
         for _ in 0..10 {
-            held.hold(&row(), 12).expect("it is a row");
+            assert_eq!(held.hold(&row(b"x"), 12).expect("it is a row"), Flow::Continue);
         }
         // `["x"]` and its separator are 6 bytes: the one that goes past the limit is held, for the meter to see it.
         assert_eq!((held.rows.len(), held.bytes, held.unknown.as_slice()), (3, 18, [70_000].as_slice()));
+        let large = row(&vec![b'x'; 9 * 1024 * 1024]);
+        let flows = [(); 2].map(|()| held.hold(&large, 12).expect("it is a row"));
+        assert_eq!((flows, held.rows.len()), ([Flow::Continue, Flow::Stop], 3), "so much is not read for the name of a type");
     }
 }

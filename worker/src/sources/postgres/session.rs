@@ -7,13 +7,13 @@ use datagenie_common::{lifecycle, model::policies::Limits};
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 use super::{
-    connect::Place,
     errors,
     wire::{Batch, Target, Wire, WireError},
 };
 use crate::sources::{
-    SourceError,
+    SourceError, Statement,
     idle::{self, Idle},
+    slots::Place,
 };
 
 /// How long the client waits beyond the server's own limit, which is no hard one: some functions never look at the clock.
@@ -36,6 +36,8 @@ pub(super) struct Session {
     opened: Instant,
     target: Arc<Target>,
     idle: Arc<Idle<Wire>>,
+    /// Whether something may be left on the connection that no rollback takes away.
+    is_spent: bool,
     /// What the server lets a statement take.
     limit: Duration,
     /// Dropped last: until then the session is at work.
@@ -45,7 +47,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(wire: Wire, opened: Instant, place: Place, target: Arc<Target>, idle: Arc<Idle<Wire>>) -> Self {
         idle.begun();
-        Self { wire: Some(wire), opened, target, idle, limit: Duration::ZERO, place: Some(place) }
+        Self { wire: Some(wire), opened, target, idle, is_spent: false, limit: Duration::ZERO, place: Some(place) }
     }
 
     /// Gives up a session that has not begun: its connection is closed, its place may serve another one.
@@ -64,6 +66,12 @@ impl Session {
             wire.done().await
         };
         begun.await.map_err(|error| errors::beginning(&error))
+    }
+
+    /// Notes what runs on the session. The guard's own functions leave nothing behind; of those that an administrator added nobody knows
+    /// (a lock that the session holds until its end, a prepared statement), so the connection is not kept.
+    pub(super) fn spend_on(&mut self, statement: &Statement) {
+        self.is_spent |= statement.may_call_extra_functions();
     }
 
     pub(super) fn wire(&mut self) -> Result<&mut Wire, SourceError> {
@@ -91,6 +99,8 @@ impl Session {
                     || matches!(error, SourceError::Permission | SourceError::Sink(_) | SourceError::RowTooLarge { .. })
                 {
                     self.finish().await;
+                } else if error.is_outage() {
+                    self.abandon();
                 }
                 Err(error)
             }
@@ -105,7 +115,8 @@ impl Session {
             Err(_) => false,
         };
         if settled {
-            if let Some(surplus) = self.idle.put(wire, self.opened) {
+            let surplus = if self.is_spent { Some(wire) } else { self.idle.put(wire, self.opened) };
+            if let Some(surplus) = surplus {
                 idle::close(surplus).await;
             }
         } else {
@@ -129,6 +140,17 @@ impl Session {
             drop(place);
         });
         let _ = timeout(CANCEL_WAIT + SETTLE_WAIT, ending).await;
+    }
+
+    /// Asks the server once to end what a broken wire left behind: it would notice only when it has something to say. Nobody waits for it,
+    /// and a server that does not hear it may be gone: the place is free after the one attempt.
+    fn abandon(self) {
+        let canceller = self.wire.as_ref().filter(|wire| !wire.is_answered()).and_then(Wire::canceller);
+        let Some(canceller) = canceller else { return };
+        lifecycle::spawn("session.abandon", async move {
+            let _heard_or_not = timeout(CANCEL_WAIT, canceller.cancel(&self.target)).await;
+            drop(self);
+        });
     }
 
     /// Cancels until no answer is to come any more.

@@ -68,21 +68,29 @@ fn by_message(message: &str, sql: &str, byte_offset: Option<usize>) -> SourceErr
     // `no such column: o.totl - should this be a string literal in single-quotes?`
     let named = |prefix: &str| {
         let rest = message.strip_prefix(prefix)?;
-        Some(rest.split(" - ").next().unwrap_or(rest).to_owned())
+        let name = rest.split(" - ").next().unwrap_or(rest);
+        Some(is_written(sql, name).then(|| name.to_owned()))
     };
     if let Some(name) = named("no such column: ") {
-        return SourceError::UnknownColumn { name: Some(name), position };
+        return SourceError::UnknownColumn { name, position };
     }
     if let Some(name) = named("no such table: ") {
-        return SourceError::UnknownRelation { name: Some(name), position };
+        return SourceError::UnknownRelation { name, position };
     }
     if let Some(name) = named("no such function: ") {
-        return SourceError::UnknownFunction { name: Some(name), position };
+        return SourceError::UnknownFunction { name, position };
     }
     if message.ends_with("syntax error") || message.starts_with("unrecognized token") || message == "incomplete input" {
         return SourceError::Syntax { near, position };
     }
     SourceError::InvalidStatement { reason: reason(message).to_owned(), near, position }
+}
+
+/// Whether the statement itself writes a name, with or without what stands before its point. What a broken view is made of is told by
+/// name too, and the asker may not know of it.
+fn is_written(sql: &str, name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    !last.is_empty() && sql.to_lowercase().contains(&last.to_lowercase())
 }
 
 fn reason(message: &str) -> &'static str {
@@ -112,6 +120,16 @@ mod tests {
         assert_eq!(error.to_string(), "the statement names a column that does not exist: `o.totl`");
         assert_eq!(error.failure().position, Some(Position { line: 2, column: 2 }));
         assert!(matches!(by_message("near \"FORM\": syntax error", sql, None), SourceError::Syntax { .. }));
+    }
+
+    #[test]
+    fn names_that_the_statement_does_not_write_are_not_told() {
+        let error = by_message("no such table: main.gone", "SELECT * FROM broken", None);
+        assert!(matches!(error, SourceError::UnknownRelation { name: None, .. }), "{error:?}");
+        let error = by_message("no such table: main.gone", "SELECT * FROM Gone", None);
+        assert!(matches!(&error, SourceError::UnknownRelation { name: Some(name), .. } if name == "main.gone"), "{error:?}");
+        let error = by_message("no such function: peek", "SELECT * FROM broken", None);
+        assert!(matches!(error, SourceError::UnknownFunction { name: None, .. }), "{error:?}");
     }
 
     #[test]

@@ -29,6 +29,11 @@ const LIMITS: [(Limit, i32); 8] = [
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
 
+/// Bytes that SQLite may hold in this process, for all connections together: a statement makes all columns of a row before any of them is
+/// seen, and each may be as large as a value may. What needs more ends with an error. A schema of 5,000 wide tables takes a quarter of it
+/// for each connection.
+const HEAP: u64 = 96 * 1024 * 1024;
+
 /// What ends a connection's work.
 pub(super) struct Watch {
     pub(super) deadline: Instant,
@@ -60,7 +65,8 @@ fn prepare(connection: &Connection, watch: Watch) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // Otherwise a column that does not exist, in double quotes, would be read as a text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    connection.execute_batch("PRAGMA query_only = 1; PRAGMA cell_size_check = 1;")?;
+    // The heap's limit is the process's: it can only be lowered here, and stays as it is.
+    connection.execute_batch(&format!("PRAGMA hard_heap_limit = {HEAP}; PRAGMA query_only = 1; PRAGMA cell_size_check = 1;"))?;
     let over = move || watch.stop.is_cancelled() || Instant::now() >= watch.deadline;
     connection.progress_handler(WATCH_EVERY, Some(over))
 }

@@ -1,5 +1,6 @@
 //! Running one guarded statement on a blocking thread. Its rows come through a short channel, so memory holds a few batches whatever the
-//! reader does; the thread ends by its deadline, by the token, or when nobody takes the rows.
+//! reader does, and no row that is larger than a result may be; the thread ends by its deadline, by the token, or when nobody takes the
+//! rows.
 
 use std::{
     sync::Arc,
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     capacity::Permit,
-    sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::encoded_size},
+    sources::{Flow, RowSink, RunEnd, SourceError, Statement, metered::MeteredSink, values::json_size},
 };
 
 /// Batches on their way to the reader.
@@ -37,6 +38,8 @@ const GRACE: Duration = Duration::from_secs(2);
 enum Message {
     Start(Vec<Column>),
     Rows(Vec<Row>),
+    /// The next row is larger than any result may be.
+    TooLarge,
 }
 
 /// The work of the thread.
@@ -44,6 +47,7 @@ struct Reading {
     file: Arc<DatabaseFile>,
     statement: Statement,
     seconds: u64,
+    max_bytes: u64,
     deadline: Instant,
     stop: CancellationToken,
 }
@@ -62,7 +66,8 @@ pub(super) async fn run(
     let _stop_when_dropped = stop.clone().drop_guard();
     let (sender, mut receiver) = mpsc::channel(CHANNEL);
     let deadline = started + limits.max_time();
-    let reading = Reading { file, statement: statement.clone(), seconds: limits.max_seconds, deadline, stop };
+    let Limits { max_bytes, max_seconds: seconds, .. } = *limits;
+    let reading = Reading { file, statement: statement.clone(), seconds, max_bytes, deadline, stop };
     let thread = task::spawn_blocking(move || {
         let _slot = slot;
         reading.read(sender)
@@ -93,6 +98,10 @@ async fn feed(receiver: &mut mpsc::Receiver<Message>, metered: &mut MeteredSink<
                     }
                 }
             }
+            Message::TooLarge => {
+                metered.cut_off()?;
+                return Ok(Flow::Stop);
+            }
         }
     }
     Ok(Flow::Continue)
@@ -108,7 +117,7 @@ impl Reading {
             return Err(SourceError::invalid("the statement is not one that reads rows"));
         }
         let declared = statement.columns().iter().map(|column| Declared::new(column.name(), column.decl_type())).collect();
-        let mut outlet = Outlet::new(declared, sender);
+        let mut outlet = Outlet::new(declared, self.max_bytes, sender);
         let mut rows = statement.query([]).map_err(|error| self.failed(&error))?;
         while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
             if outlet.push(row).map_err(|error| self.failed(&error))? == Flow::Stop {
@@ -134,6 +143,8 @@ impl Reading {
 struct Outlet {
     declared: Vec<Declared>,
     classes: Vec<Option<Type>>,
+    /// Bytes that a row may have.
+    max_bytes: u64,
     started: bool,
     batch: Vec<Row>,
     bytes: u64,
@@ -141,21 +152,29 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn new(declared: Vec<Declared>, sender: mpsc::Sender<Message>) -> Self {
+    fn new(declared: Vec<Declared>, max_bytes: u64, sender: mpsc::Sender<Message>) -> Self {
         let classes = vec![None; declared.len()];
-        Self { declared, classes, started: false, batch: Vec::new(), bytes: 0, sender }
+        Self { declared, classes, max_bytes, started: false, batch: Vec::new(), bytes: 0, sender }
     }
 
     fn push(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Flow> {
         let mut values = Row::with_capacity(self.declared.len());
+        // The brackets, and a separator behind each value and the row.
+        let mut size = 2 + self.declared.len() as u64;
         for (index, (declared, class)) in self.declared.iter().zip(&mut self.classes).enumerate() {
             let value = row.get_ref(index)?;
             if class.is_none() && value.data_type() != Type::Null {
                 *class = Some(value.data_type());
             }
-            values.push(declared.value(value));
+            let value = declared.value(value);
+            size = size.saturating_add(json_size(&value));
+            if size > self.max_bytes {
+                // The columns behind it are not even looked at.
+                return Ok(self.cut_off());
+            }
+            values.push(value);
         }
-        self.bytes += encoded_size(&values);
+        self.bytes += size;
         self.batch.push(values);
         let full = self.batch.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES;
         Ok(if full { self.flush() } else { Flow::Continue })
@@ -164,6 +183,15 @@ impl Outlet {
     /// Sends what is gathered; also the columns of a statement without rows.
     fn finish(mut self) {
         self.flush();
+    }
+
+    /// Ends the result before a row that is too large.
+    fn cut_off(&mut self) -> Flow {
+        if self.flush() == Flow::Continue {
+            // Whoever does not take it any more needs no end.
+            let _taken_or_not = self.sender.blocking_send(Message::TooLarge);
+        }
+        Flow::Stop
     }
 
     fn flush(&mut self) -> Flow {

@@ -159,6 +159,33 @@ async fn limits_stop_an_endless_statement() {
 }
 
 #[tokio::test]
+async fn a_row_too_large_ends_the_result_before_it() {
+    let shop = Shop::new();
+    let limits = Limits { max_bytes: 100_000, ..LIMITS };
+    let large = "SELECT 1 AS n, 'small' AS text UNION ALL SELECT 2, printf('%.60000c', 'x') UNION ALL SELECT 3, printf('%.60000c', 'x')";
+    let (rows, end) = shop.run_within(large, limits, None).await.expect("it is valid");
+    assert_eq!((rows.rows.len(), end.rows, end.truncated), (2, 2, Some(Truncation::Bytes)), "two are as much as a result may be");
+    let larger = "SELECT 1 AS n, 'small' AS text UNION ALL SELECT 2, printf('%.200000c', 'x')";
+    let (rows, end) = shop.run_within(larger, limits, None).await.expect("it is valid");
+    assert_eq!((rows.rows.len(), end.rows, end.truncated), (1, 1, Some(Truncation::Bytes)));
+    let alone = "SELECT printf('%.60000c', 'x') AS a, printf('%.60000c', 'x') AS b";
+    let error = shop.run_within(alone, limits, None).await.err();
+    assert!(matches!(error, Some(SourceError::RowTooLarge { limit: 100_000 })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_sqlite_itself_has_no_memory_for_is_refused() {
+    let shop = Shop::new();
+    // Each of them is within what a value may have; all together would be half a gigabyte. Of that size, so that the one which finds no
+    // room leaves enough for the other tests of this process.
+    let columns: Vec<String> = (0..40).map(|n| format!("large || '{n}' AS c{n}")).collect();
+    let sql = format!("WITH one AS MATERIALIZED (SELECT printf('%.14000000c', 'x') AS large) SELECT {} FROM one", columns.join(", "));
+    let error = shop.run(&sql).await.err().expect("it does not fit");
+    assert!(error.is_about_the_statement() && error.to_string().contains("memory"), "{error}");
+    assert!(shop.run("SELECT count(*) FROM customers").await.is_ok(), "what it held is free again");
+}
+
+#[tokio::test]
 async fn time_and_cancellation_end_a_statement_without_rows() {
     let shop = Shop::new();
     let sql = format!("SELECT count(*) FROM ({ENDLESS})");

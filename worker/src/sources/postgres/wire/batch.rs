@@ -27,14 +27,16 @@ const LOCK_TIMEOUT_MS: u64 = 3_000;
 const IDLE_TIMEOUT_MS: u64 = 30_000;
 
 /// Begins the transaction and sets what holds for it, in one message of text that is ours alone. The settings are also the
-/// transaction's first query: after it READ ONLY can't be flipped back.
+/// transaction's first query: after it READ ONLY can't be flipped back. Its isolation is told, because a database may have another default:
+/// what a serializable transaction reads can make those of others fail.
 /// `pg_catalog` stands first and `pg_temp` last in the path, so nobody's function or temporary table passes for a system one.
 /// NOTICEs carry data into logs, hence `client_min_messages`. With strings not conforming to the standard the server would read
-/// literals otherwise than the guard did. A cursor is planned for its first rows unless told that all are wanted.
+/// literals otherwise than the guard did. A cursor is planned for its first rows unless told that all are wanted. A database without an
+/// encoding holds bytes, which its server would refuse to hand out as UTF-8 where they are none: there it is asked for them as they are.
 fn beginning(statement_ms: u64) -> String {
     let idle_ms = statement_ms + IDLE_TIMEOUT_MS;
     format!(
-        "BEGIN READ ONLY; SELECT \
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SELECT \
          set_config('statement_timeout', '{statement_ms}', true), \
          set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true), \
          set_config('idle_in_transaction_session_timeout', '{idle_ms}', true), \
@@ -46,7 +48,8 @@ fn beginning(statement_ms: u64) -> String {
          set_config('IntervalStyle', 'postgres', true), \
          set_config('TimeZone', 'UTC', true), \
          set_config('bytea_output', 'hex', true), \
-         set_config('extra_float_digits', '3', true)"
+         set_config('extra_float_digits', '3', true), \
+         set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)"
     )
 }
 

@@ -43,7 +43,11 @@ impl Tls {
             SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Wish::Always,
         };
         let trust = match mode {
-            SslMode::Disable | SslMode::Prefer | SslMode::Require => None,
+            SslMode::Disable | SslMode::Prefer | SslMode::Require => {
+                // Read in any mode: a mistake in it shall show before the day when it matters.
+                roots.map(|roots| Trust::new(Some(roots), false)).transpose()?;
+                None
+            }
             SslMode::VerifyCa => Some(Trust::new(roots, false)?),
             SslMode::VerifyFull => Some(Trust::new(roots, true)?),
         };

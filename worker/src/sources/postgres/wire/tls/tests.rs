@@ -55,7 +55,7 @@ fn a_server_may_be_trusted_by_its_own_certificate() {
 fn roots_that_are_no_certificates_are_refused() {
     let damaged = AUTHORITY.replace('M', "N");
     for wrong in ["", "secret", damaged.as_str()] {
-        for mode in [SslMode::VerifyCa, SslMode::VerifyFull] {
+        for mode in [SslMode::Disable, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
             assert!(matches!(Tls::new(mode, Some(wrong)), Err(SourceError::Refused { .. })), "{mode:?} {wrong}");
         }
     }
