@@ -103,6 +103,10 @@ pub async fn prepare_database(options: &SystemOptions, env: &[(String, String)],
     create_admin.output(COMMAND_LIMIT).await.map(drop)
 }
 
+/// Has glibc give the large buffers of a long result back when they are freed. Left to itself it raises this threshold with the first one,
+/// and a worker that has read some long rows keeps several times the memory that it uses.
+const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "1048576");
+
 impl Programs {
     /// Starts all processes; each gets a free port for its health endpoint.
     ///
@@ -118,6 +122,9 @@ impl Programs {
             let name = format!("{program}-{number}");
             let mut launch = Launch::new(&name, built(&options.bin_dir, program)?, args);
             let mut env = env.to_vec();
+            if program == "datagenie-worker" && !env.iter().any(|(name, _)| name == MMAP_THRESHOLD.0) {
+                env.push((MMAP_THRESHOLD.0.to_owned(), MMAP_THRESHOLD.1.to_owned()));
+            }
             if let Some(key) = health {
                 env.retain(|(name, _)| name != key);
                 env.push((key.to_owned(), free_port()?.to_string()));
