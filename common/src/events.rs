@@ -22,6 +22,38 @@ pub const CANCEL_CHANNEL: &str = "datagenie:cancel";
 /// A sync found another catalogue than the last one did: beside the terminal event of the sync's job, and without a job itself.
 pub const CONNECTION_DRIFTED: &str = "connection.drifted";
 
+/// An endpoint was disabled because its target is gone, or has failed for days. Without a job.
+pub const WEBHOOK_DISABLED: &str = "webhook.disabled";
+
+/// Sent to one endpoint because its owner wanted to see one. Without a job.
+pub const WEBHOOK_TEST: &str = "webhook.test";
+
+/// The types that a webhook may be told of: the durable ones.
+pub const WEBHOOK_TYPES: &[&str] = &[
+    "question.succeeded",
+    "question.failed",
+    "question.cancelled",
+    "analysis.succeeded",
+    "analysis.failed",
+    "analysis.cancelled",
+    "schema_sync.succeeded",
+    "schema_sync.failed",
+    "schema_sync.cancelled",
+    "batch.completed",
+    "batch.cancelled",
+    "schedule.fired",
+    CONNECTION_DRIFTED,
+    WEBHOOK_DISABLED,
+];
+
+/// Whether this is what a webhook may ask for: a type, a family of types (`question.*`), or `*` for all.
+#[must_use]
+pub fn is_webhook_filter(text: &str) -> bool {
+    text == "*"
+        || WEBHOOK_TYPES.contains(&text)
+        || text.strip_suffix('*').is_some_and(|family| family.ends_with('.') && WEBHOOK_TYPES.iter().any(|known| known.starts_with(family)))
+}
+
 /// An event as sent to clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -60,10 +92,10 @@ pub struct Live {
     pub progress: Option<Event>,
 }
 
-/// The type of a job's terminal event, such as `question.succeeded`; none while it runs.
+/// The type of a job's terminal event, such as `question.succeeded`; none while it runs, and for kinds that tell nothing.
 #[must_use]
 pub fn terminal_type(kind: JobKind, state: JobState) -> Option<String> {
-    state.is_terminal().then(|| format!("{}.{state}", kind.event_subject()))
+    (state.is_terminal() && kind.tells_its_end()).then(|| format!("{}.{state}", kind.event_subject()))
 }
 
 /// The opaque `sequence` of a durable event: ordered as text by commit's transaction, then by row.
@@ -84,6 +116,22 @@ pub fn parse_sequence(text: &str) -> Option<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn filters_are_types_families_and_all() {
+        for known in ["*", "question.*", "question.succeeded", "webhook.disabled", "connection.*"] {
+            assert!(is_webhook_filter(known), "{known}");
+        }
+        for unknown in ["", "question", "question.", "quest*", ".*", "question.started", "webhook.test", "*.succeeded", "question.**"] {
+            assert!(!is_webhook_filter(unknown), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_tells_nothing_of_its_own_end() {
+        assert_eq!(terminal_type(JobKind::DeliverWebhook, JobState::Failed), None);
+        assert_eq!(terminal_type(JobKind::AnswerQuestion, JobState::Failed).as_deref(), Some("question.failed"));
+    }
 
     #[test]
     fn a_sequence_is_ordered_as_text_and_comes_back() {

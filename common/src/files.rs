@@ -12,7 +12,7 @@ use object_store::{
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use crate::ids::{JobId, LeaseId, QuestionId};
+use crate::ids::{JobId, LeaseId, QuestionId, WorkbookId};
 
 /// The largest object read into memory at once; larger ones are streamed or read by range.
 pub const MAX_WHOLE_BYTES: u64 = 64 * 1_048_576;
@@ -44,6 +44,25 @@ pub enum ObjectPath {
         /// The job that answered it.
         job: JobId,
     },
+    /// `workbooks/{workbook}/content`: an upload as it came.
+    Content {
+        /// The workbook.
+        workbook: WorkbookId,
+    },
+    /// `workbooks/{workbook}/{lease}/tables.sqlite`: what one attempt made of it, for questions.
+    Tables {
+        /// The workbook.
+        workbook: WorkbookId,
+        /// The attempt's lease.
+        lease: LeaseId,
+    },
+    /// `workbooks/{workbook}/{lease}/analysis.json`: what one attempt found in it.
+    Analysis {
+        /// The workbook.
+        workbook: WorkbookId,
+        /// The attempt's lease.
+        lease: LeaseId,
+    },
 }
 
 /// A folder of objects that are deleted together.
@@ -55,6 +74,10 @@ pub enum ObjectPrefix {
     Attempt(JobId, LeaseId),
     /// `charts/{question}`
     Question(QuestionId),
+    /// `workbooks/{workbook}`: an upload and all that was made of it.
+    Workbook(WorkbookId),
+    /// `workbooks/{workbook}/{lease}`: what one attempt made of it.
+    Reading(WorkbookId, LeaseId),
 }
 
 /// Why a file was not read or written.
@@ -101,6 +124,7 @@ pub enum FilesError {
 #[derive(Clone, Debug)]
 pub struct Files {
     store: Arc<dyn ObjectStore>,
+    root: Arc<Path>,
 }
 
 impl Files {
@@ -112,7 +136,7 @@ impl Files {
         std::fs::create_dir_all(root).map_err(|source| FilesError::Root { folder: root.display().to_string(), source })?;
         // A result is published by a commit that names its file: after a power cut the file must be there.
         let store = LocalFileSystem::new_with_prefix(root).map_err(FilesError::Storage)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), root: root.into() })
     }
 
     /// Writes an object whole; it appears when it is complete, in the place of an older one.
@@ -187,6 +211,14 @@ impl Files {
         let options = GetOptions { range: Some(GetRange::Offset(offset)), ..GetOptions::default() };
         let found = self.store.get_opts(&path.stored(), options).await.map_err(|error| path.failure(error))?;
         Ok(found.into_stream().map_ok(Vec::<u8>::from).map_err(FilesError::Storage).boxed())
+    }
+
+    /// Makes an object of the same content, in the place of an older one; in a folder without copying its bytes.
+    ///
+    /// # Errors
+    /// [`FilesError::NotFound`] and [`FilesError::Storage`].
+    pub async fn copy(&self, from: ObjectPath, to: ObjectPath) -> Result<(), FilesError> {
+        self.store.copy(&from.stored(), &to.stored()).await.map_err(|error| from.failure(error))
     }
 
     /// Deletes an object. Says whether there was one.
@@ -287,6 +319,9 @@ impl fmt::Display for ObjectPath {
             Self::Rows { job, lease } => write!(f, "results/{job}/{lease}/rows.jsonl"),
             Self::ChartSvg { question, job } => write!(f, "charts/{question}/{job}.svg"),
             Self::ChartPng { question, job } => write!(f, "charts/{question}/{job}.png"),
+            Self::Content { workbook } => write!(f, "workbooks/{workbook}/content"),
+            Self::Tables { workbook, lease } => write!(f, "workbooks/{workbook}/{lease}/tables.sqlite"),
+            Self::Analysis { workbook, lease } => write!(f, "workbooks/{workbook}/{lease}/analysis.json"),
         }
     }
 }
@@ -298,6 +333,13 @@ impl FromStr for ObjectPath {
         let parts: Vec<&str> = text.split('/').take(5).collect();
         let path = match parts.as_slice() {
             ["results", job, lease, "rows.jsonl"] => Self::Rows { job: JobId(id(job)?), lease: LeaseId(id(lease)?) },
+            ["workbooks", workbook, "content"] => Self::Content { workbook: WorkbookId(id(workbook)?) },
+            ["workbooks", workbook, lease, "tables.sqlite"] => {
+                Self::Tables { workbook: WorkbookId(id(workbook)?), lease: LeaseId(id(lease)?) }
+            }
+            ["workbooks", workbook, lease, "analysis.json"] => {
+                Self::Analysis { workbook: WorkbookId(id(workbook)?), lease: LeaseId(id(lease)?) }
+            }
             ["charts", question, picture] => {
                 let question = QuestionId(id(question)?);
                 match picture.split_once('.') {
@@ -323,9 +365,16 @@ impl fmt::Display for ObjectPrefix {
             Self::Job(job) => write!(f, "results/{job}"),
             Self::Attempt(job, lease) => write!(f, "results/{job}/{lease}"),
             Self::Question(question) => write!(f, "charts/{question}"),
+            Self::Workbook(workbook) => write!(f, "workbooks/{workbook}"),
+            Self::Reading(workbook, lease) => write!(f, "workbooks/{workbook}/{lease}"),
         }
     }
 }
+
+pub mod kind;
+mod walk;
+
+pub use self::walk::Found;
 
 #[cfg(test)]
 mod tests;

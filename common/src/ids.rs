@@ -60,8 +60,16 @@ typed_ids! {
     BatchId,
     /// An uploaded file.
     FileId,
+    /// The content of one or more uploaded files.
+    WorkbookId,
+    /// A schedule (`schedules`).
+    ScheduleId,
     /// An event (`events`).
     EventId,
+    /// Where a user wants to be told of events (`webhook_endpoints`).
+    WebhookId,
+    /// One event on its way to one endpoint or callback (`webhook_deliveries`).
+    DeliveryId,
     /// One HTTP request, as answered in `X-Request-Id` and written to the audit log.
     RequestId,
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConnectionId, FileId, QuestionId},
-    model::jobs::Lane,
+    ids::{ConnectionId, DeliveryId, FileId, QuestionId},
+    model::{jobs::Lane, language::Language},
     word_enum,
 };
 
@@ -17,6 +17,10 @@ word_enum! {
         ProbeConnection = "probe_connection",
         /// Reads a connection's schema again.
         SyncSchema = "sync_schema",
+        /// Reads and analyses an uploaded workbook.
+        AnalyseFile = "analyse_file",
+        /// Sends an event to an endpoint or a callback URL.
+        DeliverWebhook = "deliver_webhook",
     }
 }
 
@@ -31,8 +35,9 @@ impl JobKind {
     #[must_use]
     pub fn lane(self) -> Lane {
         match self {
-            Self::AnswerQuestion => Lane::Interactive,
+            Self::AnswerQuestion | Self::AnalyseFile => Lane::Interactive,
             Self::ProbeConnection | Self::SyncSchema => Lane::Maintenance,
+            Self::DeliverWebhook => Lane::Webhook,
         }
     }
 
@@ -42,7 +47,15 @@ impl JobKind {
         match self {
             Self::AnswerQuestion => "question",
             Self::ProbeConnection | Self::SyncSchema => "schema_sync",
+            Self::AnalyseFile => "analysis",
+            Self::DeliverWebhook => "webhook",
         }
+    }
+
+    /// Whether its end is told by an event.
+    #[must_use]
+    pub fn tells_its_end(self) -> bool {
+        self != Self::DeliverWebhook
     }
 }
 
@@ -90,4 +103,27 @@ pub struct LookAtConnection {
     pub v: u32,
     /// Which connection.
     pub connection_id: ConnectionId,
+}
+
+/// Payload of [`JobKind::AnalyseFile`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnalyseFile {
+    /// [`PAYLOAD_VERSION`].
+    pub v: u32,
+    /// The analysis as a row of `query_history`, with an empty question.
+    pub question_id: QuestionId,
+    /// Which file.
+    pub file_id: FileId,
+    /// The language of the sentences; none: the workbook's own.
+    #[serde(default)]
+    pub language: Option<Language>,
+}
+
+/// Payload of [`JobKind::DeliverWebhook`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverWebhook {
+    /// [`PAYLOAD_VERSION`].
+    pub v: u32,
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
 }

@@ -2,10 +2,12 @@
 
 pub mod ids;
 pub mod model;
+pub mod wording;
 
 pub mod clock;
 pub mod crypto;
 pub mod jobs;
+pub mod schedules;
 
 pub mod events;
 pub mod lifecycle;
@@ -21,6 +23,9 @@ pub mod cache;
 pub mod charts;
 pub mod files;
 pub mod ops;
+
+pub mod analyses;
+pub mod exports;
 
 pub mod dispatch;
 pub mod live;

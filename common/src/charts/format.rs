@@ -183,8 +183,7 @@ mod tests {
 
     #[test]
     fn long_numbers_keep_their_own_digits() {
-        let of =
-            |cell: Value| Point { label: String::new(), at: None, value: crate::model::results::number(&cell), exact: exact_digits(&cell) };
+        let of = |cell: Value| Point { value: crate::model::results::number(&cell), exact: exact_digits(&cell), ..Point::default() };
         assert_eq!(point(&of(json!("12345678901234567890.125")), Unit::Won).as_deref(), Some("₩12,345,678,901,234,567,890.12"));
         assert_eq!(
             point(&of(json!("123456789012345678901234567890123456789")), Unit::None).as_deref(),

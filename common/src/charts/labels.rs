@@ -62,6 +62,22 @@ pub(super) fn of_cell(value: &Value, language: Language) -> String {
     if text.is_empty() { empty.to_owned() } else { text }
 }
 
+/// What a histogram measures.
+pub(super) fn count(language: Language) -> &'static str {
+    match language {
+        Language::Korean => "개수",
+        Language::English => "count",
+    }
+}
+
+/// What the marks of outliers are called.
+pub(super) fn outliers(language: Language) -> &'static str {
+    match language {
+        Language::Korean => "이상치",
+        Language::English => "outliers",
+    }
+}
+
 /// A column's name as a title.
 pub(super) fn of_column(name: &str, language: Language) -> String {
     let spoken = if language == Language::Korean { korean_name(name) } else { None };

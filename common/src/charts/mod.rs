@@ -1,11 +1,14 @@
-//! One chart model: chosen from a result's columns, told as a Vega-Lite spec, drawn as SVG or PNG.
+//! One chart model: chosen from a result's columns or made by a program from its figures, told as a Vega-Lite spec, drawn as SVG or PNG.
 //! Everything here is synchronous and takes milliseconds of CPU: callers run it off the async threads.
 
 mod choose;
 mod draw;
 mod format;
 mod labels;
+mod limit;
+mod make;
 mod periods;
+mod spread;
 mod units;
 mod vega;
 
@@ -17,13 +20,17 @@ use serde::{Deserialize, Serialize};
 use crate::{model::language::Language, word_enum};
 
 pub use choose::choose;
+pub use make::{Pair, TimeSeries, Timeline};
 pub use periods::Grain;
+pub use spread::{Bin, bins};
 pub use units::Unit;
 
 /// Most points of a series that a chart keeps, unless it is a line.
 pub const MAX_POINTS: usize = 200;
 /// Most points that a line keeps.
 pub const MAX_LINE_POINTS: usize = 2_000;
+/// Most pairs that a scatter chart keeps, all series together.
+pub const MAX_PAIRS: usize = 1_000;
 /// Most series that a chart keeps.
 pub const MAX_SERIES: usize = 12;
 /// Most points of all lines of a chart together, so that many long lines stay quick to draw.
@@ -49,10 +56,14 @@ const PALETTE: [(u8, u8, u8); MAX_SERIES] = [
     (221, 204, 119),
 ];
 
+/// The colour of outliers: none of the palette's.
+const OUTLIER_COLOR: (u8, u8, u8) = (200, 16, 46);
+
 /// How many places a chart of this kind and so many series keeps.
 fn most_places(kind: ChartType, series: usize) -> usize {
     match kind {
-        ChartType::Line => (MAX_ALL_LINES / series.max(1)).clamp(MAX_POINTS, MAX_LINE_POINTS),
+        ChartType::Line | ChartType::Area => (MAX_ALL_LINES / series.max(1)).clamp(MAX_POINTS, MAX_LINE_POINTS),
+        ChartType::Scatter => MAX_PAIRS,
         _ => MAX_POINTS,
     }
 }
@@ -68,13 +79,13 @@ word_enum! {
         GroupedBar = "grouped_bar",
         /// Values over time.
         Line = "line",
-        /// Values over time, filled. Named in the contract, neither chosen nor drawn yet.
+        /// Values over time, filled down to zero; several parts of a whole stand on each other ([`Chart::stacked`]).
         Area = "area",
         /// Parts of a whole.
         Pie = "pie",
-        /// Pairs of values. Named in the contract, neither chosen nor drawn yet.
+        /// Pairs of numbers: [`Point::at`] across, [`Point::value`] up.
         Scatter = "scatter",
-        /// How values are distributed. Named in the contract, neither chosen nor drawn yet.
+        /// How many values lie in each stretch, from [`Point::at`] to [`Point::to`]; [`Point::value`] is the count.
         Histogram = "histogram",
         /// No chart: the rows say it best.
         Table = "table",
@@ -98,6 +109,9 @@ pub struct Chart {
     pub series_title: String,
     /// One or more series; none in a table. At most [`MAX_SERIES`].
     pub series: Vec<Series>,
+    /// Whether the series of an area chart are parts of a whole, to be drawn on top of each other.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stacked: bool,
     /// What the chart leaves out, in a phrase ("first 200 of 1,234").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -105,14 +119,17 @@ pub struct Chart {
     pub truncated: bool,
 }
 
-/// The axis of categories or of time.
+/// The axis of categories, of time, or (of a scatter chart and a histogram) of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CategoryAxis {
     /// The column's name.
     pub title: String,
-    /// How finely time is told; none: the axis holds categories.
+    /// How finely time is told; none: the axis holds categories, or the numbers of a scatter chart or histogram.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grain: Option<Grain>,
+    /// The unit of its numbers.
+    #[serde(default, skip_serializing_if = "Unit::is_none")]
+    pub unit: Unit,
 }
 
 /// The axis of values.
@@ -125,29 +142,42 @@ pub struct MeasureAxis {
 }
 
 /// One measure, or one member of the second category.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Its name in the legend.
     pub name: String,
     /// The unit of its values.
     pub unit: Unit,
-    /// Its points in the order of drawing; at most [`MAX_POINTS`] different places, or [`MAX_LINE_POINTS`] in a line.
+    /// Its points in the order of drawing; at most [`MAX_POINTS`] different places, [`MAX_LINE_POINTS`] in a line or area, [`MAX_PAIRS`]
+    /// in a scatter chart.
     pub points: Vec<Point>,
 }
 
-/// One value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One value, pair of values or stretch of values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// The category, or the time as told on the axis.
+    /// The category, the time as told on the axis, or what a pair belongs to (may be empty).
     pub label: String,
-    /// Where on a time axis: seconds since 1970 on the source's own wall clock, or for [`Grain::Number`] the number itself.
+    /// Where on the axis. Of time: seconds since 1970 on the source's own wall clock, or for [`Grain::Number`] the number itself. Without a
+    /// grain: the number of a pair, or where a stretch begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<f64>,
+    /// Where a histogram's stretch ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<f64>,
     /// The value; none leaves a gap.
     pub value: Option<f64>,
     /// The source's own digits, where `value` cannot hold them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<String>,
+    /// Whether it lies far from the others, and is marked so. Pies and single numbers show no marks.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub outlier: bool,
+}
+
+// The form that serde asks for.
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Why there is no picture.
@@ -190,19 +220,47 @@ impl Chart {
         draw::png(self)
     }
 
+    /// Whether some points are marked as outliers.
+    fn marks_outliers(&self) -> bool {
+        self.series.iter().flat_map(|series| &series.points).any(|point| point.is_marked(self.kind))
+    }
+
     /// Whether [`Chart::svg`] and [`Chart::png`] draw this kind.
     #[must_use]
     pub fn has_picture(&self) -> bool {
-        match self.kind {
-            ChartType::Number | ChartType::Bar | ChartType::GroupedBar | ChartType::Line | ChartType::Pie => true,
-            ChartType::Area | ChartType::Scatter | ChartType::Histogram | ChartType::Table => false,
-        }
+        self.kind != ChartType::Table
+    }
+}
+
+impl CategoryAxis {
+    /// An axis of categories.
+    fn categories(title: String) -> Self {
+        Self { title, ..Self::default() }
+    }
+
+    /// An axis of time.
+    fn times(title: String, grain: Grain) -> Self {
+        Self { title, grain: Some(grain), ..Self::default() }
+    }
+
+    /// An axis of numbers.
+    fn numbers(title: String, unit: Unit) -> Self {
+        Self { title, unit, ..Self::default() }
     }
 }
 
 impl Point {
     /// The value as far as it can be drawn: finite, and small enough that differences of two stay finite.
     fn drawable(&self) -> Option<f64> {
-        self.value.filter(|value| value.is_finite()).map(|value| value.clamp(-1e300, 1e300))
+        drawable(self.value)
     }
+
+    /// Whether it is marked as an outlier in a chart of this kind.
+    fn is_marked(&self, kind: ChartType) -> bool {
+        self.outlier && self.drawable().is_some() && !matches!(kind, ChartType::Pie | ChartType::Number | ChartType::Table)
+    }
+}
+
+fn drawable(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite()).map(|value| value.clamp(-1e300, 1e300))
 }

@@ -169,6 +169,11 @@ pub(super) fn place(moment: NaiveDateTime) -> f64 {
     moment.and_utc().timestamp() as f64
 }
 
+/// A place on the axis as the axis tells it; none for what no calendar has.
+pub(super) fn told(place: f64, grain: Grain) -> Option<String> {
+    DateTime::from_timestamp(place as i64, 0).map(|moment| label(moment.naive_utc(), grain))
+}
+
 /// A place on the axis as ISO 8601 without an offset, which JavaScript reads as local time and shows unchanged.
 pub(super) fn iso(place: f64) -> Option<String> {
     let moment = DateTime::from_timestamp(place as i64, 0)?;

@@ -77,6 +77,135 @@ fn charts_survive_storage() {
 }
 
 #[test]
+fn charts_of_older_versions_are_read() {
+    let stored = json!({
+        "kind": "line", "title": "월별", "language": "ko", "x": {"title": "m", "grain": "month"}, "y": {"title": "n", "unit": "none"},
+        "series_title": "", "truncated": false,
+        "series": [{"name": "n", "unit": "none", "points": [{"label": "2024-01", "at": 1_704_067_200.0, "value": 1.0}]}],
+    });
+    let chart: Chart = serde_json::from_value(stored.clone()).expect("an older chart is read");
+    let point = &chart.series[0].points[0];
+    assert_eq!((chart.stacked, chart.x.unit, point.to, point.outlier), (false, Unit::None, None, false));
+    assert_eq!(serde_json::to_value(&chart).expect("a chart serialises"), stored, "what is not used is not written");
+}
+
+fn days(values: &[f64]) -> TimeSeries {
+    let day = |n: usize| chrono::DateTime::from_timestamp(n as i64 * 86_400, 0).expect("a day").naive_utc();
+    let points = values.iter().enumerate().map(|(n, value)| (day(n), Some(*value))).collect();
+    TimeSeries { name: "매출".to_owned(), unit: Unit::Won, points }
+}
+
+fn ages() -> Chart {
+    let values = [21.0, 22.0, 25.0, 31.0, 33.0, 34.0, 36.0, 38.0, 41.0, 97.0];
+    Chart::histogram("나이", Language::Korean, "나이", Unit::None, bins(&values)).marking_outside(0.0, 60.0)
+}
+
+fn cloud(pairs: u32) -> Chart {
+    let pair = |n: u32| Pair { x: f64::from(n), y: f64::from(n * n % 101), label: format!("행 {n}"), outlier: n == 7 };
+    Chart::scatter("가격과 수량", Language::Korean, ("가격", Unit::Won), ("수량", Unit::None), (0..pairs).map(pair), None)
+}
+
+#[test]
+fn programs_make_charts() {
+    let bars = Chart::bars("t", Language::English, "city", "sales", Unit::Dollar, (0..201).map(|n| (format!("c{n}\n"), Some(1.0))));
+    assert_eq!((bars.kind, bars.series[0].points.len(), bars.truncated), (ChartType::Bar, 200, true));
+    assert_eq!((bars.series[0].points[0].label.as_str(), bars.note.as_deref()), ("c0", Some("first 200 of 201")));
+    let series = (0..14_u8).map(|n| TimeSeries { name: format!("s{n}"), ..days(&[f64::from(n)]) }).collect();
+    let lines = Chart::over_time(Timeline::Stacked, "t", Language::Korean, "일", Grain::Day, "매출", series);
+    assert_eq!((lines.kind, lines.stacked, lines.y.unit, lines.series.len()), (ChartType::Area, true, Unit::Won, MAX_SERIES));
+    assert_eq!(lines.note.as_deref(), Some("14개 계열 중 가장 큰 12개"));
+    assert_eq!(lines.series[0].points[0].label, "1970-01-01");
+
+    let counted: Vec<Bin> = (0..450_u32).map(|n| Bin { from: f64::from(n), to: f64::from(n + 1), count: 1 }).collect();
+    let histogram = Chart::histogram("t", Language::English, "age", Unit::None, counted);
+    let points = &histogram.series[0].points;
+    assert_eq!((points.len(), points.iter().filter_map(|point| point.value).sum::<f64>()), (150, 450.0), "neighbours are put together");
+    assert_eq!((points[0].label.as_str(), histogram.x.title.as_str(), histogram.y.title.as_str()), ("0 – 3", "age", "count"));
+    let moments = vec![Bin { from: 0.0, to: 86_400.0, count: 3 }];
+    let moments = Chart::histogram_of_times("t", Language::English, "day", Grain::Day, moments);
+    assert_eq!(moments.series[0].points[0].label, "1970-01-01 – 1970-01-02");
+}
+
+#[test]
+fn pairs_beyond_the_limit_are_a_sample_that_says_so() {
+    let small = cloud(1_000);
+    assert_eq!((small.series[0].points.len(), small.note.as_deref(), small.truncated), (1_000, None, false));
+    let large = cloud(40_000);
+    assert_eq!((large.series[0].points.len(), large.note.as_deref()), (1_000, Some("40,000개 점 중 표본 1,000개")));
+    assert!(large.truncated && large.series[0].points.iter().any(|point| point.outlier), "outliers are kept");
+    assert_eq!(large, cloud(40_000));
+    let some = Chart::scatter("t", Language::English, ("x", Unit::None), ("y", Unit::None), [Pair::default()], Some(500));
+    assert_eq!(some.note.as_deref(), Some("a sample of 1 of 500 points"));
+    let odd = [(f64::NAN, 1.0), (1.0, f64::INFINITY), (1.0, 2.0)].map(|(x, y)| Pair { x, y, ..Pair::default() });
+    let odd = Chart::scatter("t", Language::English, ("x", Unit::None), ("y", Unit::None), odd, None);
+    assert_eq!((odd.series[0].points.len(), odd.note), (1, None), "what is not finite is no pair");
+}
+
+#[test]
+fn areas_are_specified() {
+    let both = vec![days(&[1.0, 2.0]), TimeSeries { name: "비용".to_owned(), ..days(&[3.0, 1.0]) }];
+    let of = |form| Chart::over_time(form, "t", Language::Korean, "일", Grain::Day, "원", both.clone());
+    let spec = of(Timeline::Area).vega_lite();
+    assert_eq!((&spec["mark"]["type"], &spec["encoding"]["y"]["stack"]), (&json!("area"), &json!(null)));
+    assert_eq!(spec["encoding"]["y"]["scale"]["zero"], true);
+    let spec = of(Timeline::Stacked).vega_lite();
+    assert_eq!((&spec["encoding"]["y"]["stack"], &spec["encoding"]["order"]["field"]), (&json!("zero"), &json!("place")));
+    let marked = of(Timeline::Stacked).marking_outside(0.0, 2.5).vega_lite();
+    assert_eq!((&marked["layer"][0]["mark"]["type"], &marked["layer"][1]["mark"]["shape"]), (&json!("area"), &json!("diamond")));
+    let outliers: Vec<_> = marked["data"]["values"].as_array().into_iter().flatten().filter(|value| value["outlier"] == true).collect();
+    assert_eq!((outliers.len(), &outliers[0]["value"], &outliers[0]["top"]), (1, &json!(3.0), &json!(4.0)));
+}
+
+#[test]
+fn pairs_are_specified() {
+    let spec = cloud(20).vega_lite();
+    assert_eq!(
+        (&spec["mark"]["type"], &spec["encoding"]["x"]["field"], &spec["encoding"]["x"]["type"]),
+        (&json!("point"), &json!("at"), &json!("quantitative"))
+    );
+    assert!(spec["encoding"]["x"]["axis"]["labelExpr"].as_str().is_some_and(|label| label.contains('₩')));
+    assert_eq!(spec["encoding"]["shape"]["condition"]["test"], "datum.outlier");
+    let values = &spec["data"]["values"];
+    assert_eq!((&values[7]["at"], &values[7]["value"], &values[7]["outlier"]), (&json!(7.0), &json!(49.0), &json!(true)));
+    assert_eq!((&values[6]["outlier"], &values[6]["shown_at"]), (&json!(null), &json!("₩6")));
+}
+
+#[test]
+fn histograms_are_specified() {
+    let spec = ages().vega_lite();
+    assert_eq!(
+        (&spec["mark"]["type"], &spec["encoding"]["x"]["bin"], &spec["encoding"]["x2"]["field"]),
+        (&json!("bar"), &json!("binned"), &json!("to"))
+    );
+    let values = spec["data"]["values"].as_array().expect("values");
+    assert_eq!((&values[0]["at"], &values[0]["to"], &values[0]["category"]), (&json!(20.0), &json!(40.0), &json!("20 – 40")));
+    assert_eq!(values.iter().filter(|value| value["outlier"] == true).count(), 1, "the stretch beyond the fences, and no empty one");
+    assert_eq!(spec["encoding"]["color"]["condition"]["value"], "#c8102e");
+    let moments = vec![Bin { from: 0.0, to: 86_400.0, count: 3 }];
+    let spec = Chart::histogram_of_times("t", Language::English, "day", Grain::Day, moments).vega_lite();
+    assert_eq!((&spec["encoding"]["x"]["type"], &spec["data"]["values"][0]["end"]), (&json!("temporal"), &json!("1970-01-02T00:00:00")));
+}
+
+#[test]
+fn outliers_are_drawn_in_their_own_colour_and_named() {
+    let line = Chart::over_time(Timeline::Line, "t", Language::English, "d", Grain::Day, "v", vec![days(&[1.0, 2.0, 90.0])]);
+    let bars = Chart::bars("t", Language::English, "c", "v", Unit::None, [("a".to_owned(), Some(1.0)), ("b".to_owned(), Some(90.0))]);
+    for (chart, name) in [
+        (line.marking_outside(0.0, 10.0), "outliers"),
+        (bars.marking_outside(0.0, 10.0), "outliers"),
+        (cloud(20), "이상치"),
+        (ages(), "이상치"),
+    ] {
+        let svg = chart.svg().expect("a picture");
+        assert!(svg.contains("#C8102E") && svg.contains(name), "{}", chart.kind);
+        let mut plain = chart.clone();
+        plain.series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.outlier = false);
+        let svg = plain.svg().expect("a picture");
+        assert!(!svg.contains("#C8102E") && !svg.contains(name), "{}", chart.kind);
+    }
+}
+
+#[test]
 fn svg_shows_hangul_and_won_and_escapes_the_rest() {
     let svg = sales().svg().expect("a picture");
     assert!(svg.starts_with(r#"<svg width="960" height="540" viewBox="0 0 1920 1080""#), "{}", &svg[..80]);
@@ -133,12 +262,17 @@ fn tables_have_no_picture() {
 
 // Values and places that break axes, and labels that break layouts.
 fn nasty() -> Vec<Vec<Series>> {
-    let text = |label: &str, at: Option<f64>, value: Option<f64>| Point { label: label.to_owned(), at, value, exact: None };
+    let text = |label: &str, at: Option<f64>, value: Option<f64>| Point { label: label.to_owned(), at, value, ..Point::default() };
     let series = |points: Vec<Point>| Series { name: "🎉<&>\"'".repeat(40), unit: Unit::Won, points };
     let valued = |values: &[f64]| {
-        let points = values.iter().enumerate().map(|(n, value)| text(&format!("가{n}"), Some(n as f64), Some(*value)));
+        let points = values.iter().enumerate().map(|(n, value)| Point {
+            to: Some(n as f64 + 1.0),
+            outlier: n % 3 == 0,
+            ..text(&format!("가{n}"), Some(n as f64), Some(*value))
+        });
         series(points.collect())
     };
+    let stretch = |at: f64, to: f64| Point { to: Some(to), outlier: true, ..text("가", Some(at), Some(2.0)) };
     let long = "가나다라마".repeat(2_000);
     let odd_labels = ["", " ", "\u{0}\u{8}", "👨‍👩‍👧🎉", "\u{202E}abc", "<![CDATA[", long.as_str()];
     let many: Vec<f64> = (0..500).map(|n| f64::from(n) * if n % 2 == 0 { 1e9 } else { -1.0 }).collect();
@@ -159,6 +293,9 @@ fn nasty() -> Vec<Vec<Series>> {
             text("c", Some(f64::MIN), Some(3.0)),
         ])],
         vec![valued(&many); 20],
+        vec![series(vec![stretch(1.0, 1.0), stretch(5.0, 2.0), stretch(f64::NAN, 1.0), stretch(0.0, f64::INFINITY)])],
+        vec![series(vec![stretch(f64::MIN, f64::MAX), stretch(-1e-300, 1e-300)])],
+        vec![series(vec![stretch(5e-324, 1e-320)])],
         vec![valued(&[1.0, 2.0]), series(vec![]), valued(&[3.0])],
     ]
 }
@@ -172,17 +309,35 @@ fn draw_nasty(kind: ChartType) {
             chart.note = Some("n".repeat(1_000));
             chart.x.grain = grain;
             chart.series = series.clone();
+            chart.stacked = case % 2 == 0;
             let svg = chart.svg().unwrap_or_else(|error| panic!("{kind} {case}: {error}"));
             assert_eq!(svg.matches("<text ").count(), svg.matches("</text>").count());
             assert!(svg.chars().all(|c| c == '\n' || !c.is_control()), "{kind} {case}");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{kind} {case}");
             assert!(chart.vega_lite().is_object());
+            let stored = serde_json::to_string(&chart).expect("a chart serialises");
+            assert!(serde_json::from_str::<Chart>(&stored).is_ok(), "{kind} {case}");
             if grain.is_none() {
                 let png = chart.png().unwrap_or_else(|error| panic!("{kind} {case}: {error}"));
                 assert!(png.starts_with(&[0x89, b'P', b'N', b'G']));
             }
         }
     }
+}
+
+#[test]
+fn nasty_areas_are_drawn() {
+    draw_nasty(ChartType::Area);
+}
+
+#[test]
+fn nasty_pairs_are_drawn() {
+    draw_nasty(ChartType::Scatter);
+}
+
+#[test]
+fn nasty_histograms_are_drawn() {
+    draw_nasty(ChartType::Histogram);
 }
 
 #[test]

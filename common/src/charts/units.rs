@@ -4,8 +4,10 @@ use crate::word_enum;
 
 word_enum! {
     /// What a value is counted in, as far as its name says.
+    #[derive(Default)]
     pub enum Unit {
         /// Not said.
+        #[default]
         None = "none",
         /// Korean won.
         Won = "won",
@@ -15,6 +17,19 @@ word_enum! {
         Percent = "percent",
         /// Parts of one: 0.125 is 12.5 %.
         Fraction = "fraction",
+    }
+}
+
+impl Unit {
+    /// The unit of a column, from its name; whether a rate is told in parts of one or of a hundred shows in its values.
+    #[must_use]
+    pub fn of_column(name: &str, values: impl Iterator<Item = f64>) -> Self {
+        of(name, values)
+    }
+
+    // By reference: the form that serde asks for.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::None
     }
 }
 

@@ -8,7 +8,10 @@ pub mod policies;
 pub mod questions;
 pub mod results;
 pub mod schemas;
+pub mod timing;
+pub mod upkeep;
 pub mod users;
+pub mod workbooks;
 
 /// Defines an enum stored and sent as one lower-case word, with `as_str`, `FromStr`, `Display` and serde in that form.
 #[macro_export]

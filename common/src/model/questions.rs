@@ -49,6 +49,8 @@ word_enum! {
         Charting = "charting",
         /// Computing summary and insights.
         Summarising = "summarising",
+        /// Reading a workbook.
+        Reading = "reading",
         /// Looking at a connection (probe, schema sync).
         Probing = "probing",
     }
@@ -87,14 +89,30 @@ word_enum! {
         ModelRateLimited = "model_rate_limited",
         /// The model answers something that can't be used.
         ModelAnswerInvalid = "model_answer_invalid",
+        /// The workbook needs a password.
+        WorkbookEncrypted = "workbook_encrypted",
+        /// The workbook is damaged, or reading it failed every time.
+        WorkbookCorrupt = "workbook_corrupt",
+        /// The workbook takes more memory, time or cells than may be spent on it.
+        WorkbookTooLarge = "workbook_too_large",
+        /// There is no table in the workbook.
+        WorkbookEmpty = "workbook_empty",
+        /// The file is no workbook of a kind that is read.
+        UnsupportedFormat = "unsupported_format",
+        /// The file was deleted.
+        FileNotFound = "file_not_found",
         /// The caller may not query this connection.
         PermissionDenied = "permission_denied",
         /// The connection is not `ready`.
         ConnectionNotReady = "connection_not_ready",
         /// The job's deadline came first.
         DeadlinePassed = "deadline_passed",
+        /// The answer was kept for its time and is gone.
+        ResultExpired = "result_expired",
         /// A worker died with it too often.
         AttemptsSpent = "attempts_spent",
+        /// A webhook's target did not take the delivery, or there is no target any more.
+        DeliveryFailed = "delivery_failed",
         /// A fault of ours.
         Internal = "internal",
     }

@@ -56,7 +56,13 @@ impl Assembly {
             },
             sealing: Sealing { key: SecretString::from(self.text("sealing.key")) },
             llm: self.llm(),
-            files: FileStore { root: PathBuf::from(self.text("files.root")), max_size_mb: self.number("files.max_size_mb") },
+            files: FileStore {
+                root: PathBuf::from(self.text("files.root")),
+                max_size_mb: self.number("files.max_size_mb"),
+                reader_memory_mb: self.number("files.reader_memory_mb"),
+                reader_seconds: self.number("files.reader_seconds"),
+                readers: self.number("files.readers"),
+            },
             query: Query {
                 max_rows: self.number("query.max_rows"),
                 max_bytes: self.number("query.max_bytes"),

@@ -164,7 +164,7 @@ pub const KEYS: &[Key] = &[
         "api.slow_client_seconds",
         Kind::Integer(1, 600),
         "10",
-        "After how long a client that takes nothing of what is sent to it is disconnected. WebSockets are pinged at twice this interval.",
+        "After how long a client that takes nothing of what is sent to it is disconnected, and an upload of which nothing comes is given up. WebSockets are pinged at twice this interval.",
     ),
     key(
         "worker.concurrency",
@@ -270,6 +270,14 @@ pub const KEYS: &[Key] = &[
     ),
     key("files.root", Kind::Folder, ".datagenie/files", "Where result files, charts and uploads lie. All processes share it."),
     key("files.max_size_mb", Kind::Integer(1, 10_240), "50", "The largest upload, in MiB.").stored("max_file_size_mb"),
+    key(
+        "files.reader_memory_mb",
+        Kind::Integer(64, 65_536),
+        "1024",
+        "Memory of the process that reads one workbook, in MiB; a workbook that takes more is refused.",
+    ),
+    key("files.reader_seconds", Kind::Integer(1, 3_600), "55", "How long reading one workbook may take."),
+    key("files.readers", Kind::Integer(1, 64), "2", "Workbooks that a worker process reads at once."),
     key("query.max_rows", Kind::Integer(1, 10_000_000), "10000", "Rows a query may return.").stored("max_query_rows"),
     key("query.max_bytes", Kind::Integer(1_024, 1_073_741_824), "16777216", "Bytes a query's result may have."),
     key("query.max_seconds", Kind::Integer(1, 3_600), "30", "How long a query may run."),

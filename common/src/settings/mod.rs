@@ -13,7 +13,7 @@ mod values;
 
 use std::{path::PathBuf, time::Duration};
 
-use ipnetwork::IpNetwork;
+pub use ipnetwork::IpNetwork;
 use secrecy::SecretString;
 
 pub use self::{
@@ -296,6 +296,12 @@ pub struct FileStore {
     pub root: PathBuf,
     /// The largest upload, in MiB.
     pub max_size_mb: u64,
+    /// Memory of the process that reads one workbook, in MiB.
+    pub reader_memory_mb: u64,
+    /// Seconds that reading one workbook may take.
+    pub reader_seconds: u64,
+    /// Workbooks that a worker process reads at once.
+    pub readers: usize,
 }
 
 /// `[query]`

@@ -60,7 +60,7 @@ pub(super) fn json(value: &impl Serialize, what: &'static str) -> Result<Value> 
     serde_json::to_value(value).map_err(|error| StoreError::Unreadable { what, detail: error.to_string() })
 }
 
-/// Stores an answer, in the transaction of the fenced finish.
+/// Stores an answer, in the transaction of the fenced finish. Nothing is stored of a question that was deleted meanwhile (with its file).
 ///
 /// # Errors
 /// [`StoreError::Constraint`] with `analysis_results_once` if the job has had its answer.
@@ -72,7 +72,7 @@ pub async fn insert(conn: &mut PgConnection, question: QuestionId, job: JobId, a
     sqlx::query!(
         "INSERT INTO analysis_results
              (query_history_id, job_id, chart_type, chart_config, chart, summary_text, insights, result_files, columns, first_rows, rows_inline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM query_history WHERE id = $1",
         question.0,
         job.0,
         answer.chart_type,

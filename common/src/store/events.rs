@@ -11,7 +11,9 @@ use crate::{
     ids::{EventId, JobId, UserId},
 };
 
-/// Writes an event in the commit that it tells of.
+/// Writes an event in the commit that it tells of, with the deliveries to those of its owner's webhooks that want it, and, where a
+/// question with a callback URL ends, with that callback. How many deliveries there are: after the commit, let the owner's next jobs of
+/// the lane `webhook` in (the sweep does so too).
 ///
 /// # Errors
 /// [`super::StoreError::Constraint`] with `events_once` if the job has had its terminal event.
@@ -22,19 +24,44 @@ pub async fn insert(
     user: UserId,
     job: Option<JobId>,
     data: &Value,
-) -> Result<()> {
-    sqlx::query!(
-        "INSERT INTO events (id, type, subject, user_id, job_id, data) VALUES ($1, $2, $3, $4, $5, $6)",
+) -> Result<i64> {
+    insert_with_callback(conn, event_type, subject, user, job, data, None).await
+}
+
+/// The same, calling this URL back: for what has a callback URL and is no question.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn insert_with_callback(
+    conn: &mut PgConnection,
+    event_type: &str,
+    subject: &str,
+    user: UserId,
+    job: Option<JobId>,
+    data: &Value,
+    callback_url: Option<&str>,
+) -> Result<i64> {
+    let question: Option<Uuid> = if event_type.starts_with("question.") { subject.parse().ok() } else { None };
+    let told = sqlx::query_scalar!(
+        r#"WITH told AS (
+               INSERT INTO events (id, type, subject, user_id, job_id, data) VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq, id, type, user_id
+           ), called AS (
+               SELECT coalesce($7::text, (SELECT q.callback_url FROM query_history q WHERE q.id = $8 AND q.job_id = $5)) AS url
+           )
+           SELECT tell_webhooks(t.seq, t.id, t.type, t.user_id, c.url) AS "told!" FROM told t CROSS JOIN called c
+           WHERE c.url IS NOT NULL OR EXISTS (SELECT FROM webhook_endpoints w WHERE w.user_id = t.user_id AND w.is_active)"#,
         EventId::new().0,
         event_type,
         subject,
         user.0,
         job.map(|id| id.0),
-        data
+        data,
+        callback_url,
+        question
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(())
+    Ok(told.unwrap_or(0))
 }
 
 /// Which events a reader asks for.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Result;
 use crate::{
-    ids::{ConnectionId, JobId, QuestionId, UserId},
+    ids::{ConnectionId, FileId, JobId, QuestionId, UserId},
     model::questions::{Failure, QuestionStatus},
 };
 
@@ -20,6 +20,8 @@ pub struct Question {
     pub user_id: Uuid,
     /// The database it is asked of.
     pub connection_id: Option<Uuid>,
+    /// The file it is asked of.
+    pub file_id: Option<Uuid>,
     /// In the asker's words; empty where only a statement was given.
     pub question: String,
     /// The statement that ran.
@@ -93,7 +95,7 @@ pub struct Question {
 pub async fn find(pool: &PgPool, owner: Option<UserId>, id: QuestionId) -> Result<Option<Question>> {
     let row = sqlx::query_as!(
         Question,
-        r#"SELECT q.id, q.user_id, q.connection_id, q.question, q.generated_sql, q.query_type, q.status, q.row_count, q.execution_time_ms,
+        r#"SELECT q.id, q.user_id, q.connection_id, q.file_id, q.question, q.generated_sql, q.query_type, q.status, q.row_count, q.execution_time_ms,
                   q.created_at, q.finished_at, q.job_id, q.follows, q.error, q.dialect, q.confidence, q.provenance, q.usage, q.timings,
                   q.cached, q.truncated, q.policy_version,
                   policy_version(q.user_id, q.connection_id) AS current_policy_version,
@@ -139,6 +141,8 @@ pub struct QuestionLine {
     pub question: String,
     /// The database it is asked of.
     pub connection_id: Option<Uuid>,
+    /// The file it is asked of.
+    pub file_id: Option<Uuid>,
     /// `pending`, `success`, `error`, `timeout` or `cancelled`.
     pub status: String,
     /// Rows of the result.
@@ -160,9 +164,12 @@ pub struct Filter {
     pub status: Option<QuestionStatus>,
     /// Asked of this connection.
     pub connection_id: Option<ConnectionId>,
+    /// Asked of this file.
+    pub file_id: Option<FileId>,
 }
 
-/// A page of a user's questions, newest first, before a cursor; of these connections and of none, where `usable` names some.
+/// A page of a user's questions, newest first, before a cursor; of these connections and of none, where `usable` names some. Analyses of
+/// files are no questions.
 ///
 /// # Errors
 /// If the database fails.
@@ -176,18 +183,20 @@ pub async fn list(
 ) -> Result<Vec<QuestionLine>> {
     let rows = sqlx::query_as!(
         QuestionLine,
-        "SELECT q.id, q.question, q.connection_id, q.status, q.row_count, a.summary_text, q.created_at, q.finished_at, q.job_id
+        "SELECT q.id, q.question, q.connection_id, q.file_id, q.status, q.row_count, a.summary_text, q.created_at, q.finished_at, q.job_id
          FROM query_history q LEFT JOIN analysis_results a ON a.job_id = q.job_id
          WHERE q.user_id = $1 AND ($2::text IS NULL OR q.status = $2) AND ($3::uuid IS NULL OR q.connection_id = $3)
            AND ($4::uuid IS NULL OR q.id < $4)
            AND ($6::uuid[] IS NULL OR q.connection_id IS NULL OR q.connection_id = ANY($6))
+           AND ($7::uuid IS NULL OR q.file_id = $7) AND q.file_info IS NULL
          ORDER BY q.id DESC LIMIT $5",
         owner.0,
         filter.status.map(QuestionStatus::as_str),
         filter.connection_id.map(|id| id.0),
         before.map(|id| id.0),
         limit,
-        usable
+        usable,
+        filter.file_id.map(|id| id.0)
     )
     .fetch_all(pool)
     .await?;

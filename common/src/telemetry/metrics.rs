@@ -52,6 +52,10 @@ pub const BREAKER_OPENINGS: &str = "datagenie_breaker_openings_total";
 pub const SOURCE_QUERIES: &str = "datagenie_source_queries_total";
 /// Seconds of such a query.
 pub const SOURCE_SECONDS: &str = "datagenie_source_seconds";
+/// Processes that have read a workbook, or failed to.
+pub const WORKBOOK_READS: &str = "datagenie_workbook_reads_total";
+/// Seconds of such a process.
+pub const WORKBOOK_READ_SECONDS: &str = "datagenie_workbook_read_seconds";
 /// Look-ups and writes of the caches.
 pub const CACHE: &str = "datagenie_cache_total";
 /// Announcements of jobs to the broker.
@@ -62,6 +66,8 @@ pub const INTAKE_SLICE: &str = "datagenie_intake_slice";
 pub const SCHEDULER_LEADING: &str = "datagenie_scheduler_leading";
 /// Commits of several ends that were refused, so that each went by itself.
 pub const FINISH_BATCHES_REFUSED: &str = "datagenie_finish_batches_refused_total";
+/// Time of one attempt at a delivery.
+pub const WEBHOOK_SECONDS: &str = "datagenie_webhook_seconds";
 /// Rounds of the scheduler's tasks.
 pub const SCHEDULER_TASKS: &str = "datagenie_scheduler_tasks_total";
 
@@ -102,6 +108,7 @@ pub const METRICS: &[Metric] = &[
     seconds(HTTP_REQUEST_SECONDS, SHORT, &["route"], "Time to the answer of an HTTP request"),
     counter(JOBS, &["kind", "outcome"], "Attempts at jobs that ended"),
     seconds(JOB_SECONDS, LONG, &["kind"], "How long an attempt at a job ran"),
+    seconds(WEBHOOK_SECONDS, LONG, &[], "How long an attempt to deliver a webhook or callback took"),
     seconds(JOB_WAIT_SECONDS, LONG, &["lane"], "How long a due job waited for its claim"),
     gauge(QUEUE_DEPTH, Unit::Count, &["lane"], "Jobs that wait or are queued"),
     gauge(QUEUE_OLDEST_SECONDS, Unit::Seconds, &["lane"], "Age of the oldest due job that waits"),
@@ -119,6 +126,8 @@ pub const METRICS: &[Metric] = &[
     counter(BREAKER_OPENINGS, &["kind"], "Times that a failing model or database was left alone"),
     counter(SOURCE_QUERIES, &["db_type", "outcome"], "Queries on customers' databases"),
     seconds(SOURCE_SECONDS, SHORT, &["db_type"], "How long a query on a customer's database took"),
+    counter(WORKBOOK_READS, &["outcome"], "Processes that have read a workbook, or failed to"),
+    seconds(WORKBOOK_READ_SECONDS, LONG, &[], "How long a process took to read a workbook"),
     counter(CACHE, &["cache", "outcome"], "Look-ups and writes of the caches"),
     counter(RINGS, &["outcome"], "Announcements of jobs to the broker"),
     Metric {

@@ -49,33 +49,15 @@ pub(super) fn one_row(view: &ResultView<'_>, roles: &Roles, language: Language) 
     }
     let names = told_apart(roles.measures.iter().map(|index| column_name(view, *index, language)).collect());
     let points = names.into_iter().zip(&roles.measures).map(|(name, index)| point(name, None, row, *index)).collect();
-    Some(Draft {
-        kind: ChartType::Bar,
-        x: CategoryAxis { title: context.join(" · "), grain: None },
-        y_title: String::new(),
-        series_title: String::new(),
-        series: vec![Series { name: String::new(), unit: first, points }],
-        undated: 0,
-        row_is_place: false,
-        largest_of: None,
-        left_out: Vec::new(),
-    })
+    let series = vec![Series { name: String::new(), unit: first, points }];
+    Some(Draft::new(ChartType::Bar, CategoryAxis::categories(context.join(" · ")), String::new(), series))
 }
 
 fn big_number(view: &ResultView<'_>, row: &[Value], measure: usize, context: Vec<String>, language: Language) -> Draft {
     let name = column_name(view, measure, language);
     let label = context.iter().map(String::as_str).chain([name.as_str()]).collect::<Vec<_>>().join(" · ");
-    Draft {
-        kind: ChartType::Number,
-        x: CategoryAxis::default(),
-        y_title: name.clone(),
-        series_title: String::new(),
-        series: vec![Series { name, unit: unit_of(view, measure), points: vec![point(label, None, row, measure)] }],
-        undated: 0,
-        row_is_place: false,
-        largest_of: None,
-        left_out: Vec::new(),
-    }
+    let series = Series { name: name.clone(), unit: unit_of(view, measure), points: vec![point(label, None, row, measure)] };
+    Draft::new(ChartType::Number, CategoryAxis::default(), name, vec![series])
 }
 
 /// A bar for each row, several if there are several measures.
@@ -102,17 +84,8 @@ fn largest_bars(view: &ResultView<'_>, title: String, names: Vec<String>, measur
     points.sort_by(|a, b| size(b).total_cmp(&size(a)));
     points.truncate(LARGEST_BARS);
     let name = column_name(view, measure, language);
-    Draft {
-        kind: ChartType::Bar,
-        x: CategoryAxis { title, grain: None },
-        y_title: name.clone(),
-        series_title: String::new(),
-        series: vec![Series { name, unit: unit_of(view, measure), points }],
-        undated: 0,
-        row_is_place: false,
-        largest_of: Some(all),
-        left_out: Vec::new(),
-    }
+    let series = vec![Series { name: name.clone(), unit: unit_of(view, measure), points }];
+    Draft { largest_of: Some(all), ..Draft::new(ChartType::Bar, CategoryAxis::categories(title), name, series) }
 }
 
 /// A bar for each row of one time and one category ("the best product of each month"), in time order.
@@ -150,17 +123,8 @@ fn bars(view: &ResultView<'_>, title: String, names: Vec<String>, measures: &[us
             points: view.rows.iter().zip(&names).map(|(row, name)| point(name.clone(), None, row, *measure)).collect(),
         })
         .collect();
-    Some(Draft {
-        kind: if series.len() > 1 { ChartType::GroupedBar } else { ChartType::Bar },
-        x: CategoryAxis { title, grain: None },
-        y_title: shared_title(&series),
-        series_title: String::new(),
-        series,
-        undated: 0,
-        row_is_place: true,
-        largest_of: None,
-        left_out: Vec::new(),
-    })
+    let kind = if series.len() > 1 { ChartType::GroupedBar } else { ChartType::Bar };
+    Some(Draft { row_is_place: true, ..Draft::new(kind, CategoryAxis::categories(title), shared_title(&series), series) })
 }
 
 /// Groups of bars: the category of fewer members becomes the series.
@@ -186,7 +150,7 @@ pub(super) fn pivot(view: &ResultView<'_>, first: usize, second: usize, measure:
         }
     }
     let unit = unit_of(view, measure);
-    let gap = |name: &String| Point { label: name.clone(), at: None, value: None, exact: None };
+    let gap = |name: &String| Point { label: name.clone(), ..Point::default() };
     let series = names.found.iter().enumerate().map(|(group, name)| {
         let points =
             axis.found.iter().enumerate().map(|(place, label)| {
@@ -194,17 +158,9 @@ pub(super) fn pivot(view: &ResultView<'_>, first: usize, second: usize, measure:
             });
         Series { name: name.clone(), unit, points: points.collect() }
     });
-    Some(Draft {
-        kind: ChartType::GroupedBar,
-        x: CategoryAxis { title: column_name(view, places, language), grain: None },
-        y_title: column_name(view, measure, language),
-        series_title: column_name(view, groups, language),
-        series: series.collect(),
-        undated: 0,
-        row_is_place: false,
-        largest_of: None,
-        left_out: Vec::new(),
-    })
+    let x = CategoryAxis::categories(column_name(view, places, language));
+    let draft = Draft::new(ChartType::GroupedBar, x, column_name(view, measure, language), series.collect());
+    Some(Draft { series_title: column_name(view, groups, language), ..draft })
 }
 
 /// A line for each measure.
@@ -245,17 +201,8 @@ fn lines_of(time: &TimeAxis, y_title: String, series_title: String, series: Vec<
     if undated == time.ticks.len() || series.iter().all(|series| series.points.iter().all(|point| point.value.is_none())) {
         return None;
     }
-    Some(Draft {
-        kind: ChartType::Line,
-        x: CategoryAxis { title: time.title.clone(), grain: Some(time.grain) },
-        y_title,
-        series_title,
-        series,
-        undated,
-        row_is_place,
-        largest_of: None,
-        left_out: Vec::new(),
-    })
+    let x = CategoryAxis::times(time.title.clone(), time.grain);
+    Some(Draft { series_title, undated, row_is_place, ..Draft::new(ChartType::Line, x, y_title, series) })
 }
 
 fn in_time_order(mut points: Vec<Point>) -> Vec<Point> {
@@ -267,14 +214,16 @@ fn in_time_order(mut points: Vec<Point>) -> Vec<Point> {
 fn point(label: String, at: Option<f64>, row: &[Value], measure: usize) -> Point {
     let value = cell(row, measure);
     let found = number(value);
-    Point { label, at, value: found, exact: found.and_then(|_| format::exact_digits(value)) }
+    Point { label, at, value: found, exact: found.and_then(|_| format::exact_digits(value)), ..Point::default() }
 }
 
-fn column_name(view: &ResultView<'_>, index: usize, language: Language) -> String {
+/// A column's name as a title.
+pub(super) fn column_name(view: &ResultView<'_>, index: usize, language: Language) -> String {
     labels::of_column(view.columns.get(index).map_or("", |column| column.name.as_str()), language)
 }
 
-fn unit_of(view: &ResultView<'_>, index: usize) -> Unit {
+/// The unit of a column's numbers.
+pub(super) fn unit_of(view: &ResultView<'_>, index: usize) -> Unit {
     let name = view.columns.get(index).map_or("", |column| column.name.as_str());
     units::of(name, view.rows.iter().filter_map(|row| number(cell(row, index))))
 }

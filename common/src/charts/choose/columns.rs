@@ -119,6 +119,7 @@ fn read(view: &ResultView<'_>, index: usize) -> Reading {
         ColumnKind::Integer | ColumnKind::Number => match counted(view, index, &column.name) {
             Some(reading) => reading,
             None if is_id(&column.name) => Reading::Id,
+            None if is_stretch(&column.name) => Reading::Category,
             None if filled().any(|value| number(value).is_some()) => Reading::Measure,
             None => Reading::Nothing,
         },
@@ -181,6 +182,12 @@ fn is_id(name: &str) -> bool {
     let ends = ["_id", "_uuid", "_no", "_code", "_rank", "번호", "코드", "순위", "아이디"];
     let camel = trimmed.len() > 2 && trimmed.ends_with("Id");
     exact.contains(&lower.as_str()) || ends.iter().any(|end| lower.ends_with(end)) || camel
+}
+
+// Names of numbers that stand for a stretch of values: the statement counted a histogram itself.
+fn is_stretch(name: &str) -> bool {
+    let lower = name.trim().to_lowercase();
+    lower.ends_with("구간") || lower.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "bin" | "bucket" | "bins" | "buckets"))
 }
 
 type Moments<'a> = (&'a str, Vec<Option<NaiveDateTime>>, Option<Grain>);

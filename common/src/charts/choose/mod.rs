@@ -1,14 +1,16 @@
 //! Which chart shows a result: decided by code from the columns' kinds and counts; a model's wish only chooses among what they allow.
 
+mod asked;
 mod collect;
 mod columns;
-mod limit;
+mod numbers;
 
 #[cfg(test)]
 mod tests;
 
-use super::{CategoryAxis, Chart, ChartType, MAX_POINTS, MeasureAxis, Series, Unit, labels};
+use super::{CategoryAxis, Chart, ChartType, MAX_POINTS, MeasureAxis, Series, Unit, labels, limit};
 use crate::model::{language::Language, results::ResultView};
+use asked::Asked;
 use columns::{Roles, TimeAxis, distinct};
 
 /// A grouped bar chart of more bars than this shows nothing but stripes.
@@ -18,31 +20,59 @@ const MAX_BARS: usize = 400;
 const LIKE_SIZE: f64 = 50.0;
 
 /// A chart before its limits and its final kind.
-struct Draft {
-    kind: ChartType,
+pub(super) struct Draft {
+    pub(super) kind: ChartType,
     x: CategoryAxis,
     y_title: String,
     series_title: String,
-    series: Vec<Series>,
+    pub(super) series: Vec<Series>,
     /// Rows left out because their time is unknown.
-    undated: usize,
+    pub(super) undated: usize,
     /// Whether one place on the axis is one row of the result.
-    row_is_place: bool,
+    pub(super) row_is_place: bool,
     /// Of how many places these are the largest; none: all are there.
-    largest_of: Option<usize>,
+    pub(super) largest_of: Option<usize>,
     /// Measures that would be flat beside the first one.
-    left_out: Vec<String>,
+    pub(super) left_out: Vec<String>,
+    /// Whether areas stand on each other.
+    stacked: bool,
+    /// Rows left out because a number is missing.
+    pub(super) unvalued: usize,
+    /// Of how many pairs these are a sample; none: all are there.
+    pub(super) sampled_from: Option<u64>,
 }
 
-/// Chooses the chart of a result and fills it. `wish` is a word of a model ("bar"), followed when the columns allow it.
+impl Draft {
+    fn new(kind: ChartType, x: CategoryAxis, y_title: String, series: Vec<Series>) -> Self {
+        Self {
+            kind,
+            x,
+            y_title,
+            series_title: String::new(),
+            series,
+            undated: 0,
+            row_is_place: false,
+            largest_of: None,
+            left_out: Vec::new(),
+            stacked: false,
+            unvalued: 0,
+            sampled_from: None,
+        }
+    }
+}
+
+/// Chooses the chart of a result and fills it. `wish` is a word of a model ("bar"), followed when the columns allow it and the question
+/// names no other form.
 #[must_use]
 pub fn choose(view: &ResultView<'_>, question: &str, language: Language, wish: Option<&str>) -> Chart {
     let wish = wish.and_then(wished);
     let title = labels::clean(question, labels::MAX_TITLE);
-    let found = if wish == Some(ChartType::Table) { None } else { draft(view, language) };
+    let asked = Asked::of(question);
+    let found = if wish == Some(ChartType::Table) { None } else { draft(view, with_wish(asked, wish), language) };
     let Some(mut found) = found else { return table(title, language, view) };
     leave_out_unlike(&mut found);
-    found.kind = kind(&found, view, question, wish);
+    found.kind = kind(&found, view, asked, wish);
+    found.stacked = found.kind == ChartType::Area && are_parts(&found);
     let shared = found.series.first().map_or(Unit::None, |first| first.unit);
     let unit = if found.series.iter().all(|series| series.unit == shared) { shared } else { Unit::None };
     let limited = limit::apply(&mut found, view, language);
@@ -54,14 +84,39 @@ pub fn choose(view: &ResultView<'_>, question: &str, language: Language, wish: O
         y: MeasureAxis { title: found.y_title, unit },
         series_title: found.series_title,
         series: found.series,
+        stacked: found.stacked,
         note: limited.note,
         truncated: limited.truncated,
     }
 }
 
+// A form that the question names comes before the one that a model thinks of.
+fn with_wish(asked: Asked, wish: Option<ChartType>) -> Asked {
+    match wish {
+        _ if asked.scatter || asked.histogram || asked.area => asked,
+        Some(ChartType::Scatter) => Asked { scatter: true, ..asked },
+        Some(ChartType::Histogram) => Asked { histogram: true, ..asked },
+        _ => asked,
+    }
+}
+
+// Members of a category whose amounts, none of them negative, add up to something.
+fn are_parts(draft: &Draft) -> bool {
+    let name = draft.y_title.to_lowercase();
+    let no_amount =
+        ["avg", "average", "mean", "median", "min", "max", "price", "rate", "ratio", "평균", "중앙", "최대", "최소", "단가", "점수"];
+    let amounts = !no_amount.iter().any(|word| name.contains(word));
+    let each = |series: &Series| {
+        let once = series.points.windows(2).all(|pair| pair[0].at != pair[1].at);
+        let rate = matches!(series.unit, Unit::Percent | Unit::Fraction);
+        once && !rate && series.points.iter().filter_map(|point| point.value).all(|value| value >= 0.0)
+    };
+    draft.series.len() > 1 && !draft.series_title.is_empty() && amounts && draft.series.iter().all(each)
+}
+
 // Of measures of unlike size all but the largest would lie flat on the axis: the first one stays, with those like it.
 fn leave_out_unlike(draft: &mut Draft) {
-    let of_measures = draft.series.len() > 1 && draft.series_title.is_empty();
+    let of_measures = draft.series.len() > 1 && draft.series_title.is_empty() && draft.kind != ChartType::Scatter;
     let size = |series: &Series| series.points.iter().filter_map(|point| point.value).map(f64::abs).fold(0.0, f64::max);
     let first = draft.series.first().map_or(0.0, size);
     if !of_measures || first <= 0.0 {
@@ -92,6 +147,7 @@ fn table(title: String, language: Language, view: &ResultView<'_>) -> Chart {
         y: MeasureAxis { title: String::new(), unit: Unit::None },
         series_title: String::new(),
         series: Vec::new(),
+        stacked: false,
         note: None,
         truncated: view.truncated,
     }
@@ -105,12 +161,14 @@ fn wished(word: &str) -> Option<ChartType> {
         "grouped" | "clustered_bar" | "stacked_bar" => Some(ChartType::GroupedBar),
         "donut" | "doughnut" => Some(ChartType::Pie),
         "metric" | "kpi" | "big_number" => Some(ChartType::Number),
+        "stacked_area" => Some(ChartType::Area),
+        "scatterplot" | "scatter_plot" | "bubble" => Some(ChartType::Scatter),
         other => other.parse().ok(),
     }
 }
 
 // What the columns can show; none: only the rows themselves.
-fn draft(view: &ResultView<'_>, language: Language) -> Option<Draft> {
+fn draft(view: &ResultView<'_>, asked: Asked, language: Language) -> Option<Draft> {
     if view.rows.is_empty() {
         return None;
     }
@@ -123,6 +181,9 @@ fn draft(view: &ResultView<'_>, language: Language) -> Option<Draft> {
     }
     if view.rows.len() == 1 && view.row_count <= 1 {
         return collect::one_row(view, &roles, language);
+    }
+    if let Some(of_numbers) = numbers::of(view, &roles, asked, language) {
+        return Some(of_numbers);
     }
     let unique_id = roles.ids.iter().any(|id| is_unique(view, *id));
     let listing = unique_id && roles.time.is_some();
@@ -184,13 +245,16 @@ fn by_categories(view: &ResultView<'_>, roles: &Roles, unique_id: bool, entity: 
     }
 }
 
-// The kind to draw: the wish if the data allow it, a pie if the question asks for shares, else what the columns suggest.
-fn kind(draft: &Draft, view: &ResultView<'_>, question: &str, wish: Option<ChartType>) -> ChartType {
+// The kind to draw: what the question names or the wish if the data allow it, a pie if the question asks for shares, else what the
+// columns suggest.
+fn kind(draft: &Draft, view: &ResultView<'_>, asked: Asked, wish: Option<ChartType>) -> ChartType {
     let several = draft.series.len() > 1;
     match (draft.kind, wish) {
         (ChartType::Bar, Some(ChartType::Bar)) => ChartType::Bar,
         (ChartType::Bar, Some(ChartType::Pie)) if is_whole(draft, view) => ChartType::Pie,
-        (ChartType::Bar, _) if asks_for_shares(question) && is_whole(draft, view) => ChartType::Pie,
+        (ChartType::Bar, _) if asked.shares && is_whole(draft, view) => ChartType::Pie,
+        (ChartType::Line, _) if asked.area => ChartType::Area,
+        (ChartType::Line, Some(ChartType::Area)) => ChartType::Area,
         (ChartType::Line, Some(ChartType::Bar | ChartType::GroupedBar)) if can_be_bars(draft) => {
             if several {
                 ChartType::GroupedBar
@@ -225,11 +289,4 @@ fn can_be_bars(draft: &Draft) -> bool {
     });
     let places = draft.series.iter().map(|series| series.points.len()).max().unwrap_or(0);
     once && places <= MAX_POINTS && places * draft.series.len() <= MAX_BARS
-}
-
-fn asks_for_shares(question: &str) -> bool {
-    let lower = question.to_lowercase();
-    let korean = ["비율", "비중", "구성", "점유율"].iter().any(|word| lower.contains(word));
-    let english = ["share", "shares", "ratio", "ratios", "proportion", "proportions", "percentage", "percent", "composition"];
-    korean || lower.split(|c: char| !c.is_alphanumeric()).any(|word| english.contains(&word))
 }

@@ -127,11 +127,106 @@ fn questions_and_wishes_choose_among_what_is_possible() {
         (rate, json!([["a", "0.3"], ["b", "0.2"]]), "도시별 취소 비율", None, ChartType::Bar),
         (rate, json!([["a", "0.3"], ["b", "0.7"]]), "도시별 비율", None, ChartType::Pie),
         (month, months.clone(), "월별", Some("bar"), ChartType::Bar),
-        (month, months.clone(), "월별", Some("area"), ChartType::Line),
+        (month, months.clone(), "월별", Some("area"), ChartType::Area),
+        (month, months.clone(), "월별 영역 차트", Some("line"), ChartType::Area),
+        (month, months.clone(), "area chart per month", None, ChartType::Area),
         (month, months, "월별 비율", Some("pie"), ChartType::Line),
     ] {
         assert_eq!(Table::of(columns, rows).chart(question, wish).kind, expected, "{question} {wish:?}");
     }
+}
+
+#[test]
+fn two_measures_are_pairs_where_asked_or_where_they_are_many() {
+    let bare: &[(&str, ColumnKind)] = &[("price", Integer), ("quantity", Number)];
+    let named: &[(&str, ColumnKind)] = &[("city", Text), ("price", Integer), ("quantity", Integer)];
+    let monthly: &[(&str, ColumnKind)] = &[("m", Text), ("광고비", Integer), ("매출", Integer)];
+    let cloud = |count: u32| Value::Array((0..count).map(|n| json!([n, format!("{}.5", n * n % 17)])).collect());
+    let cities = || json!([["서울", 1, 5], ["부산", 2, 3], ["대구", 3, 1]]);
+    let months = || json!([["2024-01", 1, 5], ["2024-02", 2, 3], ["2024-03", 3, 1]]);
+    for (columns, rows, question, wish, expected) in [
+        (bare, cloud(12), "q", None, ChartType::Scatter),
+        (bare, cloud(11), "q", None, ChartType::Table),
+        (bare, cloud(3), "가격과 수량의 관계", None, ChartType::Scatter),
+        (bare, cloud(3), "scatter", None, ChartType::Scatter),
+        (bare, cloud(3), "q", Some("scatter_plot"), ChartType::Scatter),
+        (bare, cloud(2), "scatter", None, ChartType::Table),
+        (named, cities(), "q", None, ChartType::GroupedBar),
+        (named, cities(), "산점도", None, ChartType::Scatter),
+        (named, cities(), "relationship between price and quantity", None, ChartType::Scatter),
+        (monthly, months(), "월별 광고비와 매출", None, ChartType::Line),
+        (monthly, months(), "광고비와 매출의 상관관계", None, ChartType::Scatter),
+        (&[("bucket", Integer), ("n", Integer)], cloud(12), "q", None, ChartType::Bar),
+    ] {
+        let chart = Table::of(columns, rows).chart(question, wish);
+        assert_eq!(chart.kind, expected, "{question} {wish:?}");
+        if chart.kind == ChartType::Scatter {
+            assert!(chart.series.iter().flat_map(|series| &series.points).all(|point| point.at.is_some() && point.value.is_some()));
+        }
+    }
+    let chart = Table::of(named, cities()).chart("산점도", None);
+    assert_eq!((chart.x.title.as_str(), chart.y.title.as_str(), labels(&chart)), ("가격", "수량", vec!["서울", "부산", "대구"]));
+    let groups: &[(&str, ColumnKind)] = &[("g", Text), ("a", Integer), ("b", Integer)];
+    let rows = json!([["x", 1, 900], ["x", 2, 3], ["y", null, 1], ["y", 3, 1], ["y", 4, 1]]);
+    let chart = Table::of(groups, rows).chart("scatter", None);
+    let series: Vec<_> = chart.series.iter().map(|series| (series.name.as_str(), series.points.len())).collect();
+    assert_eq!((series, chart.series_title.as_str()), (vec![("x", 2), ("y", 2)], "g"));
+    assert_eq!((chart.note.as_deref(), chart.truncated), (Some("1 without a value left out"), false));
+    let many = Table::of(bare, cloud(2_500)).chart("q", None);
+    assert_eq!((many.series[0].points.len(), many.note.as_deref()), (1_000, Some("a sample of 1,000 of 2,500 points")));
+    assert!(many.truncated);
+}
+
+#[test]
+fn values_are_distributed_where_asked() {
+    let bare: &[(&str, ColumnKind)] = &[("amount", Number)];
+    let named: &[(&str, ColumnKind)] = &[("name", Text), ("salary", Integer)];
+    let listed: &[(&str, ColumnKind)] = &[("id", Integer), ("ordered_at", Timestamp), ("amount", Integer)];
+    let amounts = || Value::Array((0..50).map(|n| json!([format!("{n}.25")])).collect());
+    let people = |count: u32| Value::Array((0..count).map(|n| json!([format!("p{n}"), n * 100])).collect());
+    let orders = || Value::Array((0..40).map(|n| json!([n, format!("2024-01-{:02} 10:00", n % 28 + 1), n])).collect());
+    for (columns, rows, question, wish, expected) in [
+        (bare, amounts(), "q", None, ChartType::Table),
+        (bare, amounts(), "주문 금액 분포", None, ChartType::Histogram),
+        (bare, amounts(), "histogram of amounts", None, ChartType::Histogram),
+        (bare, amounts(), "q", Some("histogram"), ChartType::Histogram),
+        (bare, json!([["x"], ["y"]]), "histogram", None, ChartType::Table),
+        (named, people(6), "급여 분포", None, ChartType::Bar),
+        (named, people(6), "급여 히스토그램", None, ChartType::Bar),
+        (named, people(40), "급여 분포", None, ChartType::Bar),
+        (named, people(40), "급여 히스토그램", None, ChartType::Histogram),
+        (listed, orders(), "histogram of amounts", None, ChartType::Histogram),
+        (&[("가격 구간", Integer), ("n", Integer)], json!([[0, 5], [100, 7]]), "가격 분포", None, ChartType::Bar),
+    ] {
+        assert_eq!(Table::of(columns, rows).chart(question, wish).kind, expected, "{question} {wish:?}");
+    }
+    let mut rows = amounts();
+    rows.as_array_mut().expect("rows").push(json!([null]));
+    let chart = Table::of(bare, rows).chart("주문 금액 분포", None);
+    let counted: f64 = chart.series.iter().flat_map(|series| &series.points).filter_map(|point| point.value).sum();
+    assert_eq!((counted, chart.note.as_deref(), chart.y.title.as_str()), (50.0, Some("값이 없는 1행 제외"), "개수"));
+    let first = &chart.series[0].points[0];
+    assert!(first.at == Some(0.0) && first.to > first.at && first.label.starts_with("0 – "), "{first:?}");
+}
+
+#[test]
+fn areas_stand_on_each_other_where_they_are_parts() {
+    let columns = |measure| [("m", Text), ("city", Text), (measure, Integer)];
+    let rows = |last: i32| json!([["2024-01", "서울", 1], ["2024-01", "부산", 2], ["2024-02", "서울", 3], ["2024-02", "부산", last]]);
+    let stacked = |measure, last| {
+        let chart = Table::of(&columns(measure), rows(last)).chart("월별 영역 차트", None);
+        assert_eq!(chart.kind, ChartType::Area);
+        chart.stacked
+    };
+    assert!(stacked("sales", 4));
+    assert!(!stacked("sales", -4), "a negative amount is no part");
+    assert!(!stacked("avg_sales", 4), "averages do not add up");
+    assert!(!stacked("cancel_rate", 4), "rates do not add up");
+    let line = Table::of(&columns("sales"), rows(4)).chart("월별", None);
+    assert!(line.kind == ChartType::Line && !line.stacked);
+    let measures: &[(&str, ColumnKind)] = &[("m", Text), ("sales", Integer), ("costs", Integer)];
+    let two = Table::of(measures, json!([["2024-01", 3, 2], ["2024-02", 5, 4]])).chart("area chart", None);
+    assert!(two.kind == ChartType::Area && !two.stacked, "two measures are no parts of each other");
 }
 
 #[test]

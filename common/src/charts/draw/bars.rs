@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use plotters::style::RGBColor;
+
 use super::{
-    canvas::{Anchor, Canvas, FAINT, GRID, INK, MARGIN_OF_LABELS, MIDDLE, RULE, WIDTH, series_color},
+    canvas::{Anchor, Canvas, FAINT, GRID, INK, MARGIN_OF_LABELS, MIDDLE, OUTLIER, RULE, WIDTH, series_color},
     font::Font,
     frame::{self, Area, SMALL},
-    scale::Scale,
+    scale::{Scale, Zero},
 };
 use crate::charts::{Chart, ChartError, MAX_POINTS, Point, format};
 
@@ -33,6 +35,14 @@ struct Plan<'a> {
     ticks: Vec<(f64, String)>,
     /// The values as texts, in the form of the grid's rows.
     texts: Vec<Vec<String>>,
+}
+
+struct Bar<'a> {
+    row: usize,
+    column: usize,
+    value: f64,
+    text: &'a str,
+    color: RGBColor,
 }
 
 impl<'a> Grid<'a> {
@@ -80,7 +90,7 @@ pub(in crate::charts) fn horizontal(chart: &Chart) -> bool {
 pub(super) fn draw(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartError> {
     let area = frame::draw(canvas, chart, true)?;
     let grid = Grid::of(chart);
-    let scale = Scale::covering(grid.values(), true);
+    let scale = Scale::covering(grid.values(), Zero::Always);
     let ticks = scale.ticks();
     let names = format::ticks(&ticks, scale.step(), chart.y.unit, chart.language);
     let text = |(column, cell): (usize, &Option<&Point>)| {
@@ -108,14 +118,13 @@ impl Plan<'_> {
         on_side.map(|(_, text)| canvas.width(text, VALUE_EM)).fold(0.0, f64::max)
     }
 
-    // Every bar: its row, its column, its value and the text of it.
-    fn bars(&self) -> impl Iterator<Item = (usize, usize, f64, &str)> {
+    fn bars(&self) -> impl Iterator<Item = Bar<'_>> {
         self.grid.rows.iter().zip(&self.texts).enumerate().flat_map(|(row, (cells, texts))| {
-            cells
-                .iter()
-                .zip(texts)
-                .enumerate()
-                .filter_map(move |(column, (cell, text))| Some((row, column, cell.and_then(Point::drawable)?, text.as_str())))
+            cells.iter().zip(texts).enumerate().filter_map(move |(column, (cell, text))| {
+                let point = (*cell)?;
+                let color = if point.outlier { OUTLIER } else { series_color(column) };
+                Some(Bar { row, column, value: point.drawable()?, text, color })
+            })
         })
     }
 }
@@ -137,11 +146,11 @@ fn upright(canvas: &mut Canvas<'_>, plan: &Plan<'_>, area: Area) -> Result<(), C
         canvas.across(height(*tick), plot.left, plot.right, GRID)?;
         canvas.text(name, (plot.left - 8.0, height(*tick) + SMALL * MIDDLE), SMALL, Anchor::End, FAINT)?;
     }
-    for (row, column, value, text) in plan.bars() {
+    for Bar { row, column, value, text, color } in plan.bars() {
         let middle = plot.left + slot * (row as f64 + 0.5);
         let left = middle + bar * (column as f64 - plan.bars_in_group() / 2.0);
         let gap = if bar > 6.0 { 0.5 } else { 0.0 };
-        canvas.rect((left + gap, height(0.0)), (left + bar - gap, height(value)), series_color(column))?;
+        canvas.rect((left + gap, height(0.0)), (left + bar - gap, height(value)), color)?;
         if told {
             let baseline = if value < 0.0 { height(value) + 14.0 } else { height(value) - 5.0 };
             canvas.text(text, (left + bar / 2.0, baseline), VALUE_EM, Anchor::Middle, INK)?;
@@ -173,11 +182,11 @@ fn lying(canvas: &mut Canvas<'_>, plan: &Plan<'_>, area: Area) -> Result<(), Cha
     let inner = if told { Area { left: plot.left + before, right: plot.right - after, ..plot } } else { plot };
     let across = |value: f64| inner.left + plan.scale.place(value) * (inner.right - inner.left);
 
-    draw_lying_ticks(canvas, plan, plot, &across)?;
-    for (row, column, value, text) in plan.bars() {
+    frame::ticks_below(canvas, &plan.ticks, plot, &across)?;
+    for Bar { row, column, value, text, color } in plan.bars() {
         let middle = plot.top + slot * (row as f64 + 0.5);
         let upper = middle + bar * (column as f64 - plan.bars_in_group() / 2.0);
-        canvas.rect((across(0.0), upper), (across(value), upper + bar), series_color(column))?;
+        canvas.rect((across(0.0), upper), (across(value), upper + bar), color)?;
         if told {
             let (x, anchor) = if value < 0.0 { (across(value) - 5.0, Anchor::End) } else { (across(value) + 5.0, Anchor::Start) };
             canvas.text(text, (x, upper + bar / 2.0 + VALUE_EM * MIDDLE), VALUE_EM, anchor, INK)?;
@@ -190,21 +199,6 @@ fn lying(canvas: &mut Canvas<'_>, plan: &Plan<'_>, area: Area) -> Result<(), Cha
         let label = canvas.fit(label, em, widest + 1.0);
         let baseline = plot.top + slot * (row as f64 + 0.5) + em * MIDDLE;
         canvas.text(&label, (plot.left - 10.0, baseline), em, Anchor::End, INK)?;
-    }
-    Ok(())
-}
-
-// Grid lines, and as many of their labels as have room side by side.
-fn draw_lying_ticks(canvas: &mut Canvas<'_>, plan: &Plan<'_>, plot: Area, across: &dyn Fn(f64) -> f64) -> Result<(), ChartError> {
-    let mut free_from = f64::NEG_INFINITY;
-    for (tick, name) in &plan.ticks {
-        let x = across(*tick);
-        canvas.down(x, plot.top, plot.bottom, GRID)?;
-        let half = canvas.width(name, SMALL) / 2.0;
-        if x - half > free_from {
-            canvas.text(name, (x, plot.bottom + 16.0), SMALL, Anchor::Middle, FAINT)?;
-            free_from = x + half + 12.0;
-        }
     }
     Ok(())
 }

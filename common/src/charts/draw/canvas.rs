@@ -11,7 +11,7 @@ use plotters::{
 };
 
 use super::font::{self, Font};
-use crate::charts::{ChartError, PALETTE, PICTURE_HEIGHT, PICTURE_WIDTH};
+use crate::charts::{ChartError, OUTLIER_COLOR, PALETTE, PICTURE_HEIGHT, PICTURE_WIDTH};
 
 /// The backends' pixels in a unit of the picture.
 pub(super) const PIXELS_PER_UNIT: u32 = 2;
@@ -28,6 +28,11 @@ pub(super) const FAINT: RGBColor = RGBColor(96, 103, 115);
 pub(super) const RULE: RGBColor = RGBColor(140, 146, 156);
 /// Grid lines.
 pub(super) const GRID: RGBColor = RGBColor(228, 231, 236);
+/// What lies far from the others: its own colour, in which no series is drawn, and a shape of its own where there is room for one.
+pub(super) const OUTLIER: RGBColor = {
+    let (red, green, blue) = OUTLIER_COLOR;
+    RGBColor(red, green, blue)
+};
 /// The background.
 pub(super) const PAPER: RGBColor = RGBColor(255, 255, 255);
 
@@ -152,6 +157,62 @@ impl<'a> Canvas<'a> {
         match &mut self.backend {
             Backend::Svg(backend) => drawn(backend.draw_circle(pixel(center), radius, &color, true)),
             Backend::Bitmap(backend) => drawn(backend.draw_circle(pixel(center), radius, &color, true)),
+        }
+    }
+
+    /// A disc that lets what lies below it shine through, so that many on one place look denser.
+    pub(super) fn dot(&mut self, center: (f64, f64), radius: f64, color: RGBColor, opacity: f64) -> Result<(), ChartError> {
+        let (center, radius, color) = (pixel(center), length(radius).max(2), color.mix(opacity));
+        match &mut self.backend {
+            Backend::Svg(backend) => drawn(backend.draw_circle(center, radius, &color, true)),
+            // Row by row: the rasterizer paints the rim of a disc twice, which shows in what shines through.
+            Backend::Bitmap(backend) => {
+                let radius = i32::try_from(radius).unwrap_or(i32::MAX);
+                for row in -radius..=radius {
+                    let half = ((f64::from(radius) + 0.5).powi(2) - f64::from(row * row)).sqrt().floor() as i32;
+                    for x in center.0 - half..=center.0 + half {
+                        drawn(backend.draw_pixel((x, center.1 + row), color.to_backend_color()))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The mark of an outlier: a diamond with a white rim.
+    pub(super) fn diamond(&mut self, center: (f64, f64), radius: f64) -> Result<(), ChartError> {
+        let (x, y) = center;
+        for (radius, color) in [(radius + 1.5, PAPER), (radius, OUTLIER)] {
+            self.polygon(&[(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)], color)?;
+        }
+        Ok(())
+    }
+
+    /// What lies between two edges, each place given as x, y of the one and y of the other; x must not go back.
+    pub(super) fn band(&mut self, edges: &[(f64, f64, f64)], color: RGBColor, opacity: f64) -> Result<(), ChartError> {
+        let color = color.mix(opacity);
+        match &mut self.backend {
+            Backend::Svg(backend) => {
+                let one = edges.iter().map(|(x, y, _)| pixel((*x, *y)));
+                let other = edges.iter().rev().map(|(x, _, y)| pixel((*x, *y)));
+                drawn(backend.fill_polygon(one.chain(other), &color))
+            }
+            // Column by column, each once: the rasterizer's own polygons have rims that are painted twice.
+            Backend::Bitmap(backend) => {
+                for pair in edges.windows(2) {
+                    let [from, to] = [pair[0], pair[1]].map(|(x, one, other)| (pixel((x, one)), pixel((x, other)).1));
+                    let width = f64::from((to.0.0 - from.0.0).max(1));
+                    for x in from.0.0..to.0.0 {
+                        let share = f64::from(x - from.0.0) / width;
+                        let between = |a: i32, b: i32| (f64::from(a) + f64::from(b - a) * share).round() as i32;
+                        let (one, other) = (between(from.0.1, to.0.1), between(from.1, to.1));
+                        for y in one.min(other)..one.max(other) {
+                            drawn(backend.draw_pixel((x, y), color.to_backend_color()))?;
+                        }
+                    }
+                }
+                Ok(())
+            }
         }
     }
 

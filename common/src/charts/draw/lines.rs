@@ -1,21 +1,26 @@
-//! Values over time: a line for each series, with gaps where values are missing.
+//! Values over time: a line or a filled area for each series, with gaps where values are missing.
 
 use plotters::style::RGBColor;
 
 use super::{
-    canvas::{Anchor, Canvas, FAINT, GRID, INK, MIDDLE, RULE, WIDTH, series_color},
+    canvas::{Anchor, Canvas, FAINT, INK, RULE, WIDTH, series_color},
     frame::{self, Area, SMALL},
-    scale::Scale,
+    places::{self, Place, place},
+    scale::{Scale, Zero},
 };
-use crate::charts::{Chart, ChartError, Point, Series, format};
+use crate::charts::{Chart, ChartError, ChartType, Point, Series, format};
 
 const STROKE: f64 = 2.5;
 const DOT: f64 = 3.5;
+const MARK: f64 = 5.5;
 const VALUE_EM: f64 = 11.0;
 /// Charts of more points show lines only.
 const MOST_DOTS: usize = 60;
 /// Lines of more points carry no values.
 const MOST_VALUES: usize = 12;
+/// Areas beside each other let those behind shine through; parts of a whole need not.
+const ALONE: f64 = 0.28;
+const STACKED: f64 = 0.75;
 
 /// The places of times and values in the picture.
 struct Field {
@@ -37,21 +42,30 @@ impl Field {
     }
 }
 
-/// Whether zero lies on the axis of a line chart.
-pub(in crate::charts) fn shows_zero(chart: &Chart) -> bool {
-    let values = chart.series.iter().flat_map(|series| &series.points).filter_map(Point::drawable);
-    Scale::covering(values, false).ticks().contains(&0.0)
+/// How a series is drawn.
+#[derive(Clone, Copy)]
+struct Style {
+    color: RGBColor,
+    dots: bool,
+    /// How dense the area below is; none: there is none.
+    filled: Option<f64>,
 }
 
-/// Draws the lines of all series.
+/// Whether zero lies on the axis of a line or area chart.
+pub(in crate::charts) fn shows_zero(chart: &Chart) -> bool {
+    let values = chart.series.iter().flat_map(|series| &series.points).filter_map(Point::drawable);
+    chart.kind == ChartType::Area || Scale::covering(values, Zero::UnlessFar).ticks().contains(&0.0)
+}
+
+/// Draws the lines and areas of all series.
 pub(super) fn draw(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartError> {
     let area = frame::draw(canvas, chart, true)?;
-    let points = || chart.series.iter().flat_map(|series| series.points.iter().enumerate());
-    let scale = Scale::covering(points().filter_map(|(_, point)| point.drawable()), false);
-    let values = scale.ticks();
-    let names = format::ticks(&values, scale.step(), chart.y.unit, chart.language);
-    let widest = names.iter().map(|name| canvas.width(name, SMALL)).fold(0.0, f64::max);
-    let times = || points().map(|(index, point)| place(index, point));
+    let all = places::of(chart);
+    let filled = chart.kind == ChartType::Area;
+    let zero = if filled { Zero::Always } else { Zero::UnlessFar };
+    let scale = Scale::covering(all.iter().flatten().filter_map(|place| place.height), zero);
+    let (ticks, widest) = frame::value_ticks(canvas, chart, &scale);
+    let times = || all.iter().flatten().map(|place| place.at);
     let told = told_values(chart);
     let top = frame::axis_title(canvas, &chart.y.title, area)? + if told.is_some() { 16.0 } else { 4.0 };
     let bottom = frame::bottom_title(canvas, &chart.x.title, area, Anchor::Middle)? - 22.0;
@@ -61,16 +75,19 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartEr
         last: times().fold(f64::NEG_INFINITY, f64::max),
         scale,
     };
-    for (value, name) in values.iter().zip(&names) {
-        canvas.across(field.y(*value), field.plot.left, field.plot.right, GRID)?;
-        canvas.text(name, (field.plot.left - 8.0, field.y(*value) + SMALL * MIDDLE), SMALL, Anchor::End, FAINT)?;
-    }
-    let zero_or_lowest = values.first().copied().unwrap_or(0.0).max(0.0).min(values.last().copied().unwrap_or(0.0));
-    canvas.across(field.y(zero_or_lowest), field.plot.left, field.plot.right, RULE)?;
+    frame::ticks_beside(canvas, &ticks, field.plot, &|value| field.y(value))?;
     draw_times(canvas, chart, &field)?;
-    let dots = points().count() <= MOST_DOTS;
-    for (index, series) in chart.series.iter().enumerate() {
-        draw_series(canvas, &field, series, index, dots)?;
+    let dots = !filled && times().count() <= MOST_DOTS;
+    let filled = filled.then_some(if chart.stacked { STACKED } else { ALONE });
+    for (index, places) in all.iter().enumerate() {
+        draw_series(canvas, &field, places, Style { color: series_color(index), dots, filled })?;
+    }
+    let (lowest, highest) = (ticks.first().map_or(0.0, |tick| tick.0), ticks.last().map_or(0.0, |tick| tick.0));
+    canvas.across(field.y(lowest.max(0.0).min(highest)), field.plot.left, field.plot.right, RULE)?;
+    for place in all.iter().flatten() {
+        if let (Some(height), true) = (place.height, place.point.is_some_and(|point| point.is_marked(chart.kind))) {
+            canvas.diamond((field.x(place.at), field.y(height)), MARK)?;
+        }
     }
     match told {
         Some(series) => draw_values(canvas, &field, series),
@@ -84,11 +101,6 @@ fn told_values(chart: &Chart) -> Option<&Series> {
         [only] if only.points.len() <= MOST_VALUES => Some(only),
         _ => None,
     }
-}
-
-// Points without a time stand in their order.
-fn place(index: usize, point: &Point) -> f64 {
-    point.at.unwrap_or(index as f64)
 }
 
 // Tick marks and labels of times, as many as fit side by side.
@@ -116,26 +128,29 @@ fn draw_times(canvas: &mut Canvas<'_>, chart: &Chart, field: &Field) -> Result<(
     Ok(())
 }
 
-fn draw_series(canvas: &mut Canvas<'_>, field: &Field, series: &Series, index: usize, dots: bool) -> Result<(), ChartError> {
-    let color = series_color(index);
-    let mut run: Vec<(f64, f64)> = Vec::new();
-    for (order, point) in series.points.iter().enumerate() {
-        match point.drawable() {
-            Some(value) => run.push((field.x(place(order, point)), field.y(value))),
-            None => draw_run(canvas, &mut run, color, dots)?,
+fn draw_series(canvas: &mut Canvas<'_>, field: &Field, places: &[Place<'_>], style: Style) -> Result<(), ChartError> {
+    let mut run: Vec<(f64, f64, f64)> = Vec::new();
+    for place in places {
+        match place.height {
+            Some(height) => run.push((field.x(place.at), field.y(height), field.y(place.base))),
+            None => draw_run(canvas, &mut run, style)?,
         }
     }
-    draw_run(canvas, &mut run, color, dots)
+    draw_run(canvas, &mut run, style)
 }
 
 // A stretch without gaps; a lone point is a dot, as a line of one point shows nothing.
-fn draw_run(canvas: &mut Canvas<'_>, run: &mut Vec<(f64, f64)>, color: RGBColor, dots: bool) -> Result<(), ChartError> {
-    if run.len() > 1 {
-        canvas.polyline(run, STROKE, color)?;
+fn draw_run(canvas: &mut Canvas<'_>, run: &mut Vec<(f64, f64, f64)>, style: Style) -> Result<(), ChartError> {
+    let line: Vec<(f64, f64)> = run.iter().map(|(x, y, _)| (*x, *y)).collect();
+    if line.len() > 1 {
+        if let Some(opacity) = style.filled {
+            canvas.band(run, style.color, opacity)?;
+        }
+        canvas.polyline(&line, STROKE, style.color)?;
     }
-    if dots || run.len() == 1 {
-        for point in run.iter() {
-            canvas.disc(*point, DOT, color)?;
+    if style.dots || line.len() == 1 {
+        for point in line {
+            canvas.disc(point, DOT, style.color)?;
         }
     }
     run.clear();
@@ -157,10 +172,27 @@ fn draw_values(canvas: &mut Canvas<'_>, field: &Field, series: &Series) -> Resul
     if texts.windows(2).any(|pair| pair[1].0 - pair[0].0 < widest + 6.0) {
         return Ok(());
     }
-    for (x, y, text) in &texts {
+    for (index, (x, y, text)) in texts.iter().enumerate() {
         let half = canvas.width(text, VALUE_EM) / 2.0;
         let middle = x.min(WIDTH - 6.0 - half).max(field.plot.left + half);
-        canvas.text(text, (middle, y - 9.0), VALUE_EM, Anchor::Middle, INK)?;
+        // Below the point where the line would run through the text above it.
+        let near = texts.get(index.saturating_sub(1)..(index + 2).min(texts.len())).unwrap_or_default();
+        let crossed =
+            |baseline: f64| near.windows(2).any(|ends| crosses((ends[0].0, ends[0].1), (ends[1].0, ends[1].1), middle, half, baseline));
+        let (above, below) = (y - 9.0, y + 18.0);
+        let baseline = if crossed(above) && !crossed(below) && below < field.plot.bottom { below } else { above };
+        canvas.text(text, (middle, baseline), VALUE_EM, Anchor::Middle, INK)?;
     }
     Ok(())
+}
+
+// Whether a stretch of the line runs through a text of this half width.
+fn crosses(from: (f64, f64), to: (f64, f64), middle: f64, half: f64, baseline: f64) -> bool {
+    let (left, right) = ((middle - half).max(from.0), (middle + half).min(to.0));
+    if left > right || to.0 <= from.0 {
+        return false;
+    }
+    let at = |x: f64| from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0);
+    let (a, b) = (at(left), at(right));
+    a.min(b) < baseline + 2.0 && a.max(b) > baseline - VALUE_EM + 1.0
 }

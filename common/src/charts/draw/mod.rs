@@ -2,21 +2,27 @@
 //!
 //! Plotters' own axes and meshes are not used: they panic on empty and infinite ranges, and let labels overlap.
 
+mod across;
 mod bars;
 mod canvas;
 mod encode;
 mod font;
 mod frame;
+mod histogram;
 mod lines;
 mod number;
 mod pie;
+mod places;
 mod scale;
+mod scatter;
 
 use super::{Chart, ChartError, ChartType, MAX_SERIES, PICTURE_HEIGHT, PICTURE_WIDTH, labels, most_places};
 use canvas::{Canvas, PIXELS_PER_UNIT};
 
 pub(super) use bars::horizontal;
 pub(super) use lines::shows_zero;
+pub(super) use places::tops;
+pub(super) use scale::round_step;
 
 /// The size of the drawing in the backends' pixels: finer than the picture, so that shapes get smooth.
 const FINE: (u32, u32) = (PICTURE_WIDTH * PIXELS_PER_UNIT, PICTURE_HEIGHT * PIXELS_PER_UNIT);
@@ -52,9 +58,11 @@ fn scene(canvas: &mut Canvas<'_>, chart: &Chart) -> Result<(), ChartError> {
     match chart.kind {
         ChartType::Number => number::draw(canvas, chart),
         ChartType::Bar | ChartType::GroupedBar => bars::draw(canvas, chart),
-        ChartType::Line => lines::draw(canvas, chart),
+        ChartType::Line | ChartType::Area => lines::draw(canvas, chart),
         ChartType::Pie => pie::draw(canvas, chart),
-        ChartType::Area | ChartType::Scatter | ChartType::Histogram | ChartType::Table => Err(ChartError::NoPicture(chart.kind)),
+        ChartType::Scatter => scatter::draw(canvas, chart),
+        ChartType::Histogram => histogram::draw(canvas, chart),
+        ChartType::Table => Err(ChartError::NoPicture(chart.kind)),
     }
 }
 
@@ -74,13 +82,22 @@ fn presentable(chart: &Chart) -> Result<Chart, ChartError> {
     }
     shown.note = chart.note.as_deref().map(clean);
     shown.series.truncate(MAX_SERIES);
-    let most = most_places(chart.kind, shown.series.len());
+    let mut most = most_places(chart.kind, shown.series.len());
+    // Places of time are seconds, which a calendar must hold; numbers may be as large as they like.
+    let numbers = chart.x.grain.is_none() && matches!(chart.kind, ChartType::Scatter | ChartType::Histogram);
+    let furthest = if numbers { 1e300 } else { 1e12 };
+    let placed = |place: Option<f64>| place.filter(|place| place.is_finite()).map(|place| place.clamp(-furthest, furthest));
     for series in &mut shown.series {
         series.name = clean(&series.name);
         series.points.truncate(most);
+        // The pairs of all series share one limit.
+        if chart.kind == ChartType::Scatter {
+            most -= series.points.len();
+        }
         for point in &mut series.points {
             point.label = clean(&point.label);
-            point.at = point.at.filter(|at| at.is_finite()).map(|at| at.clamp(-1e15, 1e15));
+            point.at = placed(point.at);
+            point.to = placed(point.to);
             point.exact = point.exact.as_deref().map(clean);
         }
     }

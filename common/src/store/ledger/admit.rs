@@ -156,7 +156,8 @@ pub async fn waiting(pool: &PgPool, user: Option<UserId>, most: i64) -> Result<i
                             + (SELECT count(*) FROM jobs WHERE in_flight AND lane = l.lane AND user_id = $1 AND state = 'queued') AS n
                    ) c"#,
                 user.0,
-                &Lane::ALL.iter().map(|lane| lane.as_str().to_owned()).collect::<Vec<_>>(),
+                // Deliveries that wait for their next attempt keep nobody from asking.
+                &Lane::ALL.iter().filter(|&&lane| lane != Lane::Webhook).map(|lane| lane.as_str().to_owned()).collect::<Vec<_>>(),
                 most
             )
             .fetch_one(pool)
@@ -164,8 +165,8 @@ pub async fn waiting(pool: &PgPool, user: Option<UserId>, most: i64) -> Result<i
         }
         None => {
             sqlx::query_scalar!(
-                r#"SELECT (SELECT count(*) FROM (SELECT FROM jobs WHERE NOT in_flight LIMIT $1) w)
-                        + (SELECT count(*) FROM jobs WHERE in_flight AND state = 'queued') AS "waiting!""#,
+                r#"SELECT (SELECT count(*) FROM (SELECT FROM jobs WHERE NOT in_flight AND lane <> 'webhook' LIMIT $1) w)
+                        + (SELECT count(*) FROM jobs WHERE in_flight AND lane <> 'webhook' AND state = 'queued') AS "waiting!""#,
                 most
             )
             .fetch_one(pool)

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{NewJob, intake, view::JobView};
 use crate::{
-    ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
+    ids::{BatchId, ConnectionId, DeliveryId, JobId, QuestionId, UserId},
     jobs::JobKind,
     model::{jobs::JobState, questions::FailureCode},
-    store::{Result, StoreError, questions},
+    store::{Result, StoreError, questions, webhooks},
 };
 
 /// Which dead jobs; what is not given does not matter.
@@ -95,7 +95,7 @@ pub async fn find(pool: &PgPool, filter: &DeadFilter, after: JobId, upto: JobId,
            AND ($4::text IS NULL OR kind = $4) AND ($5::uuid IS NULL OR user_id = $5) AND ($6::uuid IS NULL OR connection_id = $6)
            AND ($7::text IS NULL OR error ->> 'code' = $7) AND ($8::timestamptz IS NULL OR finished_at < $8)
            AND ($10::uuid[] IS NULL OR connection_id IS NULL OR connection_id = ANY($10))
-           AND (NOT $11 OR kind <> 'answer_question' OR (SELECT q.job_id FROM query_history q WHERE q.id = jobs.subject_id) = jobs.id)
+           AND (NOT $11 OR kind NOT IN ('answer_question', 'analyse_file') OR (SELECT q.job_id FROM query_history q WHERE q.id = jobs.subject_id) = jobs.id)
          ORDER BY id LIMIT $3",
         after.0,
         upto.0,
@@ -180,7 +180,7 @@ pub async fn replay(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -
         return Ok(Replayed::NotDead(state));
     }
     let kind: JobKind = row.kind.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.kind", detail })?;
-    if kind == JobKind::AnswerQuestion && row.newest != Some(id.0) {
+    if matches!(kind, JobKind::AnswerQuestion | JobKind::AnalyseFile) && row.newest != Some(id.0) {
         return Ok(Replayed::Superseded);
     }
     let job = NewJob {
@@ -200,8 +200,10 @@ pub async fn replay(conn: &mut PgConnection, owner: Option<UserId>, id: JobId) -
     intake::insert(conn, &job).await?;
     // It has had its replay; a second one would run the same work beside it.
     sqlx::query!("UPDATE jobs SET dead = false WHERE id = $1", id.0).execute(&mut *conn).await?;
-    if let (JobKind::AnswerQuestion, Some(question)) = (job.kind, job.subject_id) {
-        questions::wait_for(conn, QuestionId(question), job.id).await?;
+    match (job.kind, job.subject_id) {
+        (JobKind::AnswerQuestion | JobKind::AnalyseFile, Some(question)) => questions::wait_for(conn, QuestionId(question), job.id).await?,
+        (JobKind::DeliverWebhook, Some(delivery)) => webhooks::wait_for(conn, DeliveryId(delivery), job.id).await?,
+        _ => {}
     }
     Ok(Replayed::New(Box::new(job)))
 }

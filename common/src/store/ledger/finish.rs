@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::{Claimed, Lease};
 use crate::{
     events::terminal_type,
-    ids::{JobId, QuestionId, UserId},
+    ids::{DeliveryId, JobId, LeaseId, QuestionId, UserId},
     jobs::JobKind,
     model::{
         jobs::JobState,
         questions::{Failure, FailureCode, QuestionStatus, Stage},
     },
-    store::{Result, StoreError, answers, connections, questions},
+    store::{Result, StoreError, answers, connections, questions, webhooks},
 };
 
 /// How a job ends, with all that its end writes.
@@ -33,6 +33,8 @@ pub enum Outcome {
         /// What was found.
         found: Box<connections::Found>,
     },
+    /// A webhook was delivered.
+    Delivered(webhooks::Attempt),
     /// It ends without a result.
     Failed {
         /// Why.
@@ -49,7 +51,7 @@ pub enum Outcome {
 impl Outcome {
     pub(super) fn state(&self) -> JobState {
         match self {
-            Self::Answered { .. } => JobState::Succeeded,
+            Self::Answered { .. } | Self::Delivered(_) => JobState::Succeeded,
             Self::Looked { found, .. } => match **found {
                 connections::Found::Ready { .. } => JobState::Succeeded,
                 connections::Found::Unusable { .. } => JobState::Failed,
@@ -66,7 +68,7 @@ impl Outcome {
                 connections::Found::Unusable { error, .. } => Some(error),
                 connections::Found::Ready { .. } => None,
             },
-            Self::Answered { .. } | Self::Cancelled => None,
+            Self::Answered { .. } | Self::Delivered(_) | Self::Cancelled => None,
         }
     }
 }
@@ -82,6 +84,8 @@ pub struct Ended {
     pub subject: String,
     /// How it ended.
     pub state: JobState,
+    /// Whether webhooks of its owner are to be told: let his next jobs of the lane `webhook` in.
+    pub tells_webhooks: bool,
 }
 
 /// What came of a finish.
@@ -117,7 +121,7 @@ pub async fn finish(pool: &PgPool, lease: Lease, stage: Option<Stage>, outcome: 
     };
     let state: JobState = row.state.parse().map_err(|detail| StoreError::Unreadable { what: "jobs.state", detail })?;
     if state != JobState::Running {
-        return Ok(Finished::Written(job.ended(state)));
+        return Ok(Finished::Written(job.ended(state, false)));
     }
     let ended = write(&mut tx, &job, stage, outcome).await?;
     tx.commit().await?;
@@ -139,8 +143,8 @@ impl Job {
         self.subject_id.unwrap_or(self.id.0).to_string()
     }
 
-    fn ended(&self, state: JobState) -> Ended {
-        Ended { job_id: self.id, user_id: self.user_id, subject: self.subject(), state }
+    fn ended(&self, state: JobState, tells_webhooks: bool) -> Ended {
+        Ended { job_id: self.id, user_id: self.user_id, subject: self.subject(), state, tells_webhooks }
     }
 }
 
@@ -175,25 +179,26 @@ pub(super) async fn write(conn: &mut PgConnection, job: &Job, stage: Option<Stag
     )
     .execute(&mut *conn)
     .await?;
+    let mut deliveries = 0;
     if let Some(event_type) = terminal_type(job.kind, state) {
         let data = event_data(job, state, outcome);
-        crate::store::events::insert(conn, &event_type, &job.subject(), job.user_id, Some(job.id), &data).await?;
+        deliveries = crate::store::events::insert(conn, &event_type, &job.subject(), job.user_id, Some(job.id), &data).await?;
     }
-    Ok(job.ended(state))
+    Ok(job.ended(state, deliveries > 0))
 }
 
 async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) -> Result<()> {
     let Some(subject) = job.subject_id else { return Ok(()) };
     match (job.kind, outcome) {
-        (JobKind::AnswerQuestion, Outcome::Answered { ending, answer }) => {
+        (JobKind::AnswerQuestion | JobKind::AnalyseFile, Outcome::Answered { ending, answer }) => {
             questions::succeed(conn, QuestionId(subject), job.id, ending).await?;
             answers::insert(conn, QuestionId(subject), job.id, answer).await
         }
-        (JobKind::AnswerQuestion, Outcome::Failed { failure, ending, .. }) => {
+        (JobKind::AnswerQuestion | JobKind::AnalyseFile, Outcome::Failed { failure, ending, .. }) => {
             let status = if failure.code == FailureCode::Timeout { QuestionStatus::Timeout } else { QuestionStatus::Error };
             questions::fail(conn, QuestionId(subject), job.id, status, Some(failure), ending.as_deref()).await
         }
-        (JobKind::AnswerQuestion, Outcome::Cancelled) => {
+        (JobKind::AnswerQuestion | JobKind::AnalyseFile, Outcome::Cancelled) => {
             questions::fail(conn, QuestionId(subject), job.id, QuestionStatus::Cancelled, None, None).await
         }
         (JobKind::ProbeConnection | JobKind::SyncSchema, Outcome::Looked { config_version, found }) => {
@@ -206,6 +211,13 @@ async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) ->
         (JobKind::ProbeConnection, Outcome::Failed { failure, .. }) => {
             connections::probe_failed(conn, crate::ids::ConnectionId(subject), failure).await
         }
+        (JobKind::DeliverWebhook, Outcome::Delivered(attempt)) => {
+            // A delivery that works is always an attempt's.
+            let Some(lease) = job.lease_id.map(LeaseId) else { return Ok(()) };
+            webhooks::succeeded(conn, DeliveryId(subject), job.id, lease, attempt).await
+        }
+        (JobKind::DeliverWebhook, Outcome::Failed { .. }) => webhooks::ended(conn, DeliveryId(subject), job.id, "failed").await,
+        (JobKind::DeliverWebhook, Outcome::Cancelled) => webhooks::ended(conn, DeliveryId(subject), job.id, "cancelled").await,
         _ => Ok(()),
     }
 }
@@ -222,8 +234,8 @@ pub(super) fn event_data_of(job: &Claimed, state: JobState, outcome: &Outcome) -
 fn data(job_id: JobId, kind: JobKind, subject_id: Option<Uuid>, connection_id: Option<Uuid>, state: JobState, outcome: &Outcome) -> Value {
     let mut data = json!({ "job_id": job_id, "kind": kind, "state": state, "connection_id": connection_id });
     match kind {
-        JobKind::AnswerQuestion => data["question_id"] = json!(subject_id),
-        JobKind::ProbeConnection | JobKind::SyncSchema => {}
+        JobKind::AnswerQuestion | JobKind::AnalyseFile => data["question_id"] = json!(subject_id),
+        JobKind::ProbeConnection | JobKind::SyncSchema | JobKind::DeliverWebhook => {}
     }
     match outcome {
         // Nothing of the answer itself: an event outlives the permission to read it, the resource is read under the policy of now.
@@ -233,7 +245,7 @@ fn data(job_id: JobId, kind: JobKind, subject_id: Option<Uuid>, connection_id: O
             data["status"] = json!(status);
         }
         Outcome::Cancelled => data["status"] = json!(QuestionStatus::Cancelled),
-        Outcome::Looked { .. } => {}
+        Outcome::Looked { .. } | Outcome::Delivered(_) => {}
     }
     if let Some(failure) = outcome.failure() {
         data["error"] = json!(failure);

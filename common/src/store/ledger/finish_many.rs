@@ -93,12 +93,13 @@ pub async fn finish_many(executor: impl PgExecutor<'_>, ends: &[End<'_>]) -> Res
                    policy_version = i.policy_version, error = i.error, error_message = i.error_message, finished_at = dg_now()
                FROM ended e JOIN input i ON i.job_id = e.id
                WHERE q.id = e.subject_id AND q.job_id = e.id AND (i.answered OR q.status = 'pending')
+               RETURNING q.job_id, q.callback_url
            ), answers AS (
                INSERT INTO analysis_results (query_history_id, job_id, chart_type, chart_config, chart, summary_text, insights,
                    result_files, columns, first_rows, rows_inline)
                SELECT e.subject_id, e.id, i.chart_type, i.chart_config, i.chart, i.summary, i.insights, i.files, i.columns, i.first_rows,
                    i.rows_inline
-               FROM ended e JOIN input i ON i.job_id = e.id WHERE i.answered
+               FROM ended e JOIN input i ON i.job_id = e.id JOIN query_history q ON q.id = e.subject_id WHERE i.answered
            ), attempts AS (
                INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage, error)
                SELECT e.id, e.lease_id, e.attempt, e.worker, coalesce(e.claimed_at, dg_now()), i.state, i.stage, i.error
@@ -108,12 +109,19 @@ pub async fn finish_many(executor: impl PgExecutor<'_>, ends: &[End<'_>]) -> Res
                INSERT INTO events (id, type, subject, user_id, job_id, data)
                SELECT i.event_id, i.event_type, e.subject_id::text, e.user_id, e.id, i.event_data
                FROM ended e JOIN input i ON i.job_id = e.id
+               RETURNING seq, id, type, user_id, job_id
+           ), hooked AS (
+               -- Costs one look into a small index for each end where nobody is to be told.
+               SELECT t.job_id, tell_webhooks(t.seq, t.id, t.type, t.user_id, a.callback_url) AS deliveries
+               FROM told t LEFT JOIN asked a ON a.job_id = t.job_id
+               WHERE a.callback_url IS NOT NULL OR EXISTS (SELECT FROM webhook_endpoints w WHERE w.user_id = t.user_id AND w.is_active)
            ), owners AS (
                SELECT user_id, lane,
                    (SELECT true FROM jobs w WHERE NOT w.in_flight AND w.lane = o.lane AND w.user_id = o.user_id LIMIT 1) IS NOT NULL AS more
                FROM (SELECT DISTINCT user_id, lane FROM ended) o
            )
-           SELECT e.id AS "id!", o.more AS "more!" FROM ended e JOIN owners o ON o.user_id = e.user_id AND o.lane = e.lane"#,
+           SELECT e.id AS "id!", o.more AS "more!", coalesce(h.deliveries, 0) > 0 AS "tells_webhooks!"
+           FROM ended e JOIN owners o ON o.user_id = e.user_id AND o.lane = e.lane LEFT JOIN hooked h ON h.job_id = e.id"#,
         &c.jobs,
         &c.leases,
         &c.stages as &[Option<&str>],
@@ -155,7 +163,8 @@ pub async fn finish_many(executor: impl PgExecutor<'_>, ends: &[End<'_>]) -> Res
         let row = rows.iter().find(|row| row.id == id.0);
         row.map_or(Written::NotRunning, |row| {
             let subject = end.job.subject_id.unwrap_or(id.0).to_string();
-            let ended = Ended { job_id: id, user_id: end.job.user_id, subject, state: end.outcome.state() };
+            let ended =
+                Ended { job_id: id, user_id: end.job.user_id, subject, state: end.outcome.state(), tells_webhooks: row.tells_webhooks };
             Written::Ended { ended, more_wait: row.more }
         })
     });
@@ -223,7 +232,7 @@ impl<'a> Columns<'a> {
         let ending = match outcome {
             Outcome::Answered { ending, .. } => Some(&**ending),
             Outcome::Failed { ending, .. } => ending.as_deref(),
-            Outcome::Looked { .. } | Outcome::Cancelled => None,
+            Outcome::Looked { .. } | Outcome::Delivered(_) | Outcome::Cancelled => None,
         };
         // A failure keeps what was drafted until then, and nothing of a result.
         let answered = ending.filter(|_| matches!(outcome, Outcome::Answered { .. }));
@@ -244,7 +253,7 @@ impl<'a> Columns<'a> {
     fn push_answer(&mut self, outcome: &'a Outcome) -> Result<()> {
         let answer = match outcome {
             Outcome::Answered { answer, .. } => Some(&**answer),
-            Outcome::Failed { .. } | Outcome::Looked { .. } | Outcome::Cancelled => None,
+            Outcome::Failed { .. } | Outcome::Looked { .. } | Outcome::Delivered(_) | Outcome::Cancelled => None,
         };
         self.answered.push(answer.is_some());
         self.chart_types.push(answer.and_then(|a| a.chart_type.as_deref()));

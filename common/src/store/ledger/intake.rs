@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Flow, Ring, admit};
 use crate::{
-    ids::{BatchId, ConnectionId, JobId, QuestionId, UserId},
+    ids::{BatchId, ConnectionId, FileId, JobId, QuestionId, UserId},
     jobs::JobKind,
     model::{jobs::Lane, questions::QueryType},
     store::{
@@ -98,12 +98,16 @@ pub struct NewQuestion {
     pub is_admin: bool,
     /// The database it is asked of.
     pub connection_id: Option<ConnectionId>,
+    /// The file it is asked of.
+    pub file_id: Option<FileId>,
     /// In the asker's words; empty where only a statement is given.
     pub question: String,
     /// What it is asked of.
     pub query_type: QueryType,
     /// The question it refers to.
     pub follows: Option<QuestionId>,
+    /// Called once at its end.
+    pub callback_url: Option<String>,
     /// Seconds until it is given up.
     pub deadline_seconds: f64,
     /// Seconds from its first attempt on until it is given up; none: only the deadline counts.
@@ -141,7 +145,7 @@ pub enum Submitted {
     Earlier(QuestionId),
     /// The key was used for another request.
     KeyReused,
-    /// Nothing was stored: the connection can't be asked, or not by him. None: there is no such connection.
+    /// Nothing was stored: the connection can't be asked, or not by him. None: there is no such connection, or no such file of his.
     Refused(Option<Askable>),
 }
 
@@ -213,6 +217,7 @@ struct Columns {
     users: Vec<Uuid>,
     admins: Vec<bool>,
     connections: Vec<Option<Uuid>>,
+    files: Vec<Option<Uuid>>,
     questions: Vec<String>,
     types: Vec<String>,
     follows: Vec<Option<Uuid>>,
@@ -226,6 +231,7 @@ struct Columns {
     requests: Vec<Option<Uuid>>,
     networks: Vec<Option<ipnetwork::IpNetwork>>,
     agents: Vec<Option<String>>,
+    callbacks: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -235,6 +241,7 @@ impl Columns {
         self.users.push(q.user_id.0);
         self.admins.push(q.is_admin);
         self.connections.push(q.connection_id.map(|id| id.0));
+        self.files.push(q.file_id.map(|id| id.0));
         self.questions.push(q.question.clone());
         self.types.push(q.query_type.as_str().to_owned());
         self.follows.push(q.follows.map(|id| id.0));
@@ -248,6 +255,7 @@ impl Columns {
         self.requests.push(q.origin.request_id.map(|id| id.0));
         self.networks.push(q.origin.network());
         self.agents.push(q.origin.user_agent.clone());
+        self.callbacks.push(q.callback_url.clone());
     }
 }
 
@@ -260,16 +268,17 @@ async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i6
         r#"WITH input AS (
                SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::float8[],
                                     $9::real[], $10::int2[], $11::jsonb[], $12::text[], $13::text[], $14::bytea[], $15::uuid[],
-                                    $16::inet[], $17::text[], $20::bool[])
+                                    $16::inet[], $17::text[], $20::bool[], $21::uuid[], $22::text[])
                WITH ORDINALITY
                AS t(id, job_id, user_id, connection_id, question, query_type, follows, deadline, run_seconds, max_attempts, payload,
-                    traceparent, key, request_hash, request_id, ip_address, user_agent, is_admin, n)
+                    traceparent, key, request_hash, request_id, ip_address, user_agent, is_admin, file_id, callback_url, n)
            ), judged AS (
                SELECT t.*, c.is_active, c.state, c.state_error, p.can_query,
-                   t.connection_id IS NULL
-                       OR coalesce(c.is_active AND c.state <> 'refused' AND (t.is_admin OR coalesce(p.can_query, false)), false) AS may_ask
+                   (t.file_id IS NULL OR f.id IS NOT NULL) AND (t.connection_id IS NULL
+                       OR coalesce(c.is_active AND c.state <> 'refused' AND (t.is_admin OR coalesce(p.can_query, false)), false)) AS may_ask
                FROM input t LEFT JOIN database_connections c ON c.id = t.connection_id
                LEFT JOIN connection_permissions p ON p.user_id = t.user_id AND p.connection_id = t.connection_id
+               LEFT JOIN files f ON f.id = t.file_id AND f.user_id = t.user_id
            ), keys AS (
                INSERT INTO idempotency_keys AS k (user_id, key, request_hash, resource_id, expires_at)
                SELECT DISTINCT ON (user_id, key) user_id, key, request_hash, id, dg_now() + interval '24 hours' FROM judged
@@ -290,8 +299,8 @@ async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i6
                    NOT paused AND coalesce(room > 0, true) AS let_in
                FROM fresh f JOIN windows w ON w.user_id = f.user_id
            ), asked AS (
-               INSERT INTO query_history (id, user_id, connection_id, question, query_type, job_id, follows)
-               SELECT id, user_id, connection_id, question, query_type, job_id, follows FROM fresh
+               INSERT INTO query_history (id, user_id, connection_id, file_id, question, query_type, job_id, follows, callback_url)
+               SELECT id, user_id, connection_id, file_id, question, query_type, job_id, follows, callback_url FROM fresh
                ON CONFLICT (id) DO NOTHING
                RETURNING id
            ), queued AS (
@@ -306,7 +315,8 @@ async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i6
                -- By the question's own id, which is ordered by time: a random one would go to another page of the index each time.
                INSERT INTO audit_logs (id, user_id, action, resource_type, resource_id, ip_address, user_agent, request_id, details, result)
                SELECT fresh.id, user_id, 'question.asked', 'question', fresh.id::text, ip_address, user_agent, request_id,
-                      jsonb_build_object('connection_id', connection_id, 'job_id', job_id), 'success'
+                      jsonb_build_object('connection_id', connection_id, 'job_id', job_id)
+                          || CASE WHEN file_id IS NULL THEN '{}' ELSE jsonb_build_object('file_id', file_id) END, 'success'
                FROM fresh JOIN asked ON asked.id = fresh.id
            )
            -- What an earlier send has stored is not refused, whatever has changed since.
@@ -334,7 +344,9 @@ async fn insert_slice(conn: &mut PgConnection, slice: &[NewQuestion], window: i6
         &c.agents as &[Option<String>],
         window,
         admit::lock_class(Lane::Interactive),
-        &c.admins
+        &c.admins,
+        &c.files as &[Option<Uuid>],
+        &c.callbacks as &[Option<String>]
     )
     .fetch_all(conn)
     .await?;

@@ -6,7 +6,7 @@
 //! - [`finish`], [`finish_many`]: the attempt's end, fenced by its lease: one terminal state, one terminal event.
 //! - [`sweep`]: the scheduler rings again what was not heard, and rescues what a dead worker left.
 //! - [`view`]: reading jobs; [`queues`] counts them.
-//! - [`cancel`], [`dead`], [`pauses`]: stopping jobs, asking for dead ones once more, keeping a lane or a kind from being claimed.
+//! - [`cancel`], [`dead`], [`rerun`], [`pauses`]: stopping jobs, asking once more for dead ones and for answers that are gone, keeping a lane or a kind from being claimed.
 
 pub mod admit;
 pub mod cancel;
@@ -17,6 +17,7 @@ pub mod finish_many;
 pub mod intake;
 pub mod pauses;
 pub mod queues;
+pub mod rerun;
 pub mod sweep;
 pub mod view;
 

@@ -1,0 +1,111 @@
+//! Questions and answers past their keeping time, with the paths of what they have in file storage: that is deleted after the commit, and
+//! what a crash between leaves there is found by the look through the storage.
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{ids::QuestionId, store::Result};
+
+/// A step of a walk over questions or answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Rows removed.
+    pub removed: u64,
+    /// Paths in file storage that nobody names any more.
+    pub paths: Vec<String>,
+    /// Where the next step goes on; none: the walk is over.
+    pub next: Option<Uuid>,
+}
+
+/// Removes questions that were asked so many days ago and have ended, with their answers, walking by their ids.
+///
+/// # Errors
+/// If the database fails.
+pub async fn old_questions(pool: &PgPool, days: i32, after: Uuid, limit: i64) -> Result<Page> {
+    let row = sqlx::query!(
+        r#"WITH page AS (
+               SELECT id FROM query_history
+               WHERE id > $2 AND id < uuid7_at(dg_now() - make_interval(days => $1::int - 1)) ORDER BY id LIMIT $3
+           ), old AS (
+               SELECT q.id FROM query_history q JOIN page p ON p.id = q.id
+               WHERE q.created_at < dg_now() - make_interval(days => $1::int) AND q.status <> 'pending' FOR UPDATE OF q SKIP LOCKED
+           ), answers AS (
+               DELETE FROM analysis_results a USING old WHERE a.query_history_id = old.id RETURNING a.result_files
+           ), gone AS (
+               DELETE FROM query_history q USING old WHERE q.id = old.id RETURNING q.id
+           )
+           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last,
+               ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM answers, jsonb_each(answers.result_files) f) AS "paths!""#,
+        days,
+        after,
+        limit
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Page { removed: u64::try_from(row.removed).unwrap_or_default(), paths: row.paths, next: row.last })
+}
+
+/// Removes ended questions that were asked so many days ago by their own time. Those whose ids are of another time (imported ones) are
+/// not met by the walk.
+///
+/// # Errors
+/// If the database fails.
+pub async fn old_questions_by_time(pool: &PgPool, days: i32, limit: i64) -> Result<Page> {
+    let row = sqlx::query!(
+        r#"WITH old AS (
+               SELECT id FROM query_history WHERE created_at < dg_now() - make_interval(days => $1::int) AND status <> 'pending'
+               LIMIT $2 FOR UPDATE SKIP LOCKED
+           ), answers AS (
+               DELETE FROM analysis_results a USING old WHERE a.query_history_id = old.id RETURNING a.result_files
+           ), gone AS (
+               DELETE FROM query_history q USING old WHERE q.id = old.id RETURNING q.id
+           )
+           SELECT (SELECT count(*) FROM gone) AS "removed!",
+               ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM answers, jsonb_each(answers.result_files) f) AS "paths!""#,
+        days,
+        limit
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Page { removed: u64::try_from(row.removed).unwrap_or_default(), paths: row.paths, next: None })
+}
+
+/// Removes answers that were given so many days ago, walking by the ids of their jobs; their questions stay, and can be asked again.
+///
+/// # Errors
+/// If the database fails.
+pub async fn expired_results(pool: &PgPool, days: i32, after: Uuid, limit: i64) -> Result<Page> {
+    let row = sqlx::query!(
+        r#"WITH page AS (
+               SELECT job_id FROM analysis_results
+               WHERE job_id > $2 AND job_id < uuid7_at(dg_now() - make_interval(days => $1::int - 1)) ORDER BY job_id LIMIT $3
+           ), old AS (
+               SELECT a.job_id FROM analysis_results a JOIN page p ON p.job_id = a.job_id
+               WHERE a.created_at < dg_now() - make_interval(days => $1::int) FOR UPDATE OF a SKIP LOCKED
+           ), gone AS (
+               DELETE FROM analysis_results a USING old WHERE a.job_id = old.job_id RETURNING a.result_files
+           )
+           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT job_id FROM page ORDER BY job_id DESC LIMIT 1) AS last,
+               ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM gone, jsonb_each(gone.result_files) f) AS "paths!""#,
+        days,
+        after,
+        limit
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Page { removed: u64::try_from(row.removed).unwrap_or_default(), paths: row.paths, next: row.last })
+}
+
+/// Whether a question of this id would be past its keeping time, by the time that the id was made: all that can be said of one that is
+/// not there.
+///
+/// # Errors
+/// If the database fails.
+pub async fn question_is_past(pool: &PgPool, id: QuestionId, days: i32) -> Result<bool> {
+    // Another version of ids says nothing of a time.
+    if id.0.get_version_num() != 7 {
+        return Ok(false);
+    }
+    let past = sqlx::query_scalar!(r#"SELECT $1 < uuid7_at(dg_now() - make_interval(days => $2)) AS "past!""#, id.0, days);
+    Ok(past.fetch_one(pool).await?)
+}
