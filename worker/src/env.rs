@@ -28,6 +28,8 @@ use crate::{
     llm::Drafter,
     question::{checked::Checked, plans::Plans, target::KnownTargets},
     sources::Sources,
+    webhooks::Sender,
+    workbooks::Workbooks,
 };
 
 /// The worker's environment, shared by all of its jobs.
@@ -68,6 +70,10 @@ pub struct Env {
     pub checked: Checked,
     /// What databases said of statements.
     pub plans: Plans,
+    /// Uploaded workbooks.
+    pub workbooks: Workbooks,
+    /// Sends webhooks.
+    pub webhooks: Sender,
     /// This process's name in the ledger and the logs.
     pub instance: String,
 }

@@ -25,6 +25,7 @@ use datagenie_common::{
         },
         line::Line,
         permissions,
+        webhooks::{self, Delivered},
     },
 };
 use futures::future::join_all;
@@ -35,6 +36,8 @@ use tokio::time::{Instant, sleep, timeout};
 const CLAIMS: usize = 64;
 /// Ends in one commit at most: each may hold as many bytes as a result that is kept in the database.
 const ENDS: usize = 32;
+/// Deliveries whose ends share a commit at most.
+const DELIVERIES: usize = 128;
 /// Commits of ends under way at once: one that waits must not hold up all others.
 const COMMITS: usize = 2;
 /// Flows that are remembered to have a backlog: more would be let in by the dispatcher.
@@ -80,6 +83,7 @@ type VersionResult = Result<Option<PolicyVersion>, StoreError>;
 pub struct Ledger {
     claims: Batcher<JobId, Result<Option<Claimed>, NotClaimed>>,
     ends: Batcher<Ending, FinishResult>,
+    deliveries: Batcher<Ending, FinishResult>,
     versions: Batcher<(UserId, ConnectionId), VersionResult>,
     nexts: Batcher<Wanted, Option<Claimed>>,
     backlogs: Mutex<HashSet<Flow>>,
@@ -131,7 +135,12 @@ impl Ledger {
             let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
             async move { claim_next_all(&line, &pool, &wanted, &claimer).await }
         });
-        Ok(Self { claims, ends, versions, nexts, backlogs: Mutex::default() })
+        let (line, singly) = (Arc::new(store::line(url, "datagenie-worker-deliveries", false)?), pool.clone());
+        let deliveries = Batcher::start("ledger.deliveries", 1, DELIVERIES, PATIENCE, move |ends: Vec<Ending>| {
+            let (line, pool) = (line.clone(), singly.clone());
+            async move { deliver_all(&line, &pool, &ends).await }
+        });
+        Ok(Self { claims, ends, deliveries, versions, nexts, backlogs: Mutex::default() })
     }
 
     /// Whether a flow has had more waiting when one of its jobs last ended here.
@@ -172,7 +181,8 @@ impl Ledger {
     /// If the database fails: then nothing of it is written, or all (an unknown outcome): send it again.
     pub async fn finish(&self, job: Arc<Claimed>, stage: Option<Stage>, outcome: Arc<Outcome>) -> Result<Finish, StoreError> {
         let flow = Flow { lane: job.lane, user_id: job.user_id };
-        let finish = self.ends.call(Ending { job, stage, outcome }).await.unwrap_or_else(|| Err(gone()))?;
+        let batcher = if matches!(*outcome, Outcome::Delivered(_)) { &self.deliveries } else { &self.ends };
+        let finish = batcher.call(Ending { job, stage, outcome }).await.unwrap_or_else(|| Err(gone()))?;
         self.note(flow, finish.more_wait);
         Ok(finish)
     }
@@ -291,16 +301,46 @@ async fn finish_all(line: &Line, pool: &PgPool, ends: &[Ending]) -> Vec<FinishRe
         }
     };
     let written: Vec<Option<Written>> = plain.iter().map(|end| end.as_ref().and_then(|_| written.next())).collect();
-    join_all(ends.iter().zip(written).map(|(end, written)| async move {
-        match written {
-            Some(Written::Ended { ended, more_wait }) => Ok(Finish { finished: Finished::Written(ended), more_wait }),
-            // Lost, or written before by a send whose answer was lost.
-            Some(Written::NotRunning) | None => {
-                finish::finish(pool, end.job.lease, end.stage, &end.outcome).await.map(|finished| Finish { finished, more_wait: true })
-            }
+    join_all(ends.iter().zip(written).map(|(end, written)| singly(pool, end, written))).await
+}
+
+async fn deliver_all(line: &Line, pool: &PgPool, ends: &[Ending]) -> Vec<FinishResult> {
+    // An end that was sent again while the first send is still under way goes by itself.
+    let mut seen = HashSet::new();
+    let plain: Vec<Option<Delivered<'_>>> = ends
+        .iter()
+        .map(|end| match &*end.outcome {
+            Outcome::Delivered(attempt) if seen.insert(end.job.lease) => Some(Delivered { job: &end.job, attempt }),
+            _ => None,
+        })
+        .collect();
+    let together: Vec<Delivered<'_>> = plain.iter().flatten().copied().collect();
+    let writing = async {
+        let mut call = line.call().await?;
+        let written = webhooks::delivered_many(call.connection(), &together).await;
+        call.kept(written)
+    };
+    let mut written = match writing.await {
+        Ok(written) => written.into_iter(),
+        Err(error) if error.is_outage() => return ends.iter().map(|_| Err(gone())).collect(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, ends = together.len(), "deliveries are written one by one");
+            Vec::new().into_iter()
         }
-    }))
-    .await
+    };
+    let written: Vec<Option<Written>> = plain.iter().map(|end| end.and_then(|_| written.next())).collect();
+    join_all(ends.iter().zip(written).map(|(end, written)| singly(pool, end, written))).await
+}
+
+/// What was written of an end; what was not is written now by itself.
+async fn singly(pool: &PgPool, end: &Ending, written: Option<Written>) -> FinishResult {
+    match written {
+        Some(Written::Ended { ended, more_wait }) => Ok(Finish { finished: Finished::Written(ended), more_wait }),
+        // Lost, or written before by a send whose answer was lost.
+        Some(Written::NotRunning) | None => {
+            finish::finish(pool, end.job.lease, end.stage, &end.outcome).await.map(|finished| Finish { finished, more_wait: true })
+        }
+    }
 }
 
 async fn read_versions(line: &Line, pairs: &[(UserId, ConnectionId)]) -> Vec<VersionResult> {

@@ -16,3 +16,5 @@ pub mod registry;
 pub mod run;
 pub mod sources;
 pub mod start;
+pub mod webhooks;
+pub mod workbooks;

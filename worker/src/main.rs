@@ -2,13 +2,14 @@
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use datagenie_common::{
     boot,
     lifecycle::{self, Shutdown},
     settings::render,
     telemetry,
 };
+use datagenie_worker::workbooks::child::{self, ReadWorkbook};
 
 #[derive(Parser)]
 #[command(name = "datagenie-worker", version, about = "A worker of DataGenie: takes jobs, runs them, commits what came of them", after_long_help = render::help())]
@@ -16,10 +17,23 @@ struct Cli {
     /// A TOML file with settings; DATAGENIE_CONFIG names one too.
     #[arg(long)]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What a worker starts to have a workbook read.
+    #[command(hide = true)]
+    ReadWorkbook(ReadWorkbook),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before there is anything that a workbook could do harm to: settings, connections, threads.
+    if let Some(Command::ReadWorkbook(args)) = &cli.command {
+        return child::main(args);
+    }
     let ran = lifecycle::runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
     telemetry::flush();
     match ran {

@@ -36,11 +36,15 @@ impl Rules {
 #[must_use]
 pub fn rules(kind: JobKind) -> Rules {
     match kind {
-        JobKind::AnswerQuestion => {
+        JobKind::AnswerQuestion | JobKind::AnalyseFile => {
             Rules { timeout: Duration::from_secs(600), backoff: Duration::from_secs(1), longest_backoff: Duration::from_secs(15) }
         }
         JobKind::ProbeConnection | JobKind::SyncSchema => {
             Rules { timeout: Duration::from_secs(300), backoff: Duration::from_secs(5), longest_backoff: Duration::from_secs(60) }
+        }
+        // The handler names its waits itself, by the schedule of webhooks.
+        JobKind::DeliverWebhook => {
+            Rules { timeout: Duration::from_secs(60), backoff: Duration::from_secs(5), longest_backoff: Duration::from_secs(5) }
         }
     }
 }
@@ -58,7 +62,11 @@ pub fn slots(settings: &Settings, lane: Lane) -> LaneSlots {
         }
         Lane::Bulk => all(settings.worker.bulk_concurrency),
         Lane::Maintenance => all(settings.worker.maintenance_concurrency),
-        Lane::Webhook => all(settings.worker.webhook_concurrency),
+        // As in the interactive lane: one owner's slow targets leave slots to others.
+        Lane::Webhook => {
+            let share = settings.worker.webhook_concurrency;
+            LaneSlots { slots: number(share + share.div_ceil(4)), share: number(share) }
+        }
     }
 }
 
@@ -71,6 +79,8 @@ pub async fn run(context: &Context) -> Result<Outcome, JobError> {
         JobKind::AnswerQuestion => jobs::answer_question::run(context).await,
         JobKind::ProbeConnection => jobs::probe_connection::run(context).await,
         JobKind::SyncSchema => jobs::sync_schema::run(context).await,
+        JobKind::AnalyseFile => jobs::analyse_file::run(context).await,
+        JobKind::DeliverWebhook => jobs::deliver_webhook::run(context).await,
     }
 }
 

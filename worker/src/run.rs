@@ -72,9 +72,21 @@ impl Context {
     /// Notes and tells what the attempt is doing.
     pub fn stage(&self, stage: Stage) {
         self.hold.stage(stage);
+        self.tell(stage, None);
+    }
+
+    /// Tells how many rows of a workbook have been read.
+    pub fn rows(&self, rows: u64) {
+        self.tell(Stage::Reading, Some(rows));
+    }
+
+    fn tell(&self, stage: Stage, rows: Option<u64>) {
         if let Some(subject) = self.job.subject_id {
             let event = format!("{}.progress", self.job.kind.event_subject());
-            let data = json!({ "job_id": self.job.lease.job_id, "stage": stage, "attempt": self.job.attempt });
+            let mut data = json!({ "job_id": self.job.lease.job_id, "stage": stage, "attempt": self.job.attempt });
+            if let Some(rows) = rows {
+                data["rows"] = json!(rows);
+            }
             self.env.live.progress(self.job.user_id, &subject.to_string(), &event, data);
         }
     }
@@ -194,11 +206,11 @@ fn span(job: &Claimed) -> tracing::Span {
 async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync), hurry: &CancellationToken) -> (bool, Option<Turn>) {
     let Turn { job, hold, claimed_at } = turn;
     let kind = job.kind;
-    if kind == JobKind::AnswerQuestion
+    if matches!(kind, JobKind::AnswerQuestion | JobKind::AnalyseFile)
         && let Some(subject) = job.subject_id
     {
         let data = json!({ "job_id": job.lease.job_id, "attempt": job.attempt });
-        env.live.progress(job.user_id, &subject.to_string(), "question.started", data);
+        env.live.progress(job.user_id, &subject.to_string(), &format!("{}.started", kind.event_subject()), data);
     }
     let flow = Flow { lane: job.lane, user_id: job.user_id };
     let context = Context { env, job: Arc::new(job), hold, claimed_at, more_wait: AtomicBool::new(false), stop: CancellationToken::new() };
@@ -316,6 +328,9 @@ async fn end(context: &Context, outcome: Outcome) -> &'static str {
     match written {
         Some(Finished::Written(ended)) => {
             context.env.live.ended(&ended);
+            if ended.tells_webhooks {
+                context.env.dispatch.let_in(Flow { lane: Lane::Webhook, user_id: ended.user_id });
+            }
             ended.state.as_str()
         }
         Some(Finished::LeaseLost) => {

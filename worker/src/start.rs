@@ -1,7 +1,8 @@
 //! Puts a worker process together and runs it until it is told to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use apalis::{layers::WorkerBuilderExt, prelude::*};
 use datagenie_common::{
     broker::{self, Bell, backend::LaneBackend},
@@ -32,6 +33,8 @@ use crate::{
     question::{checked::Checked, plans::Plans, target::KnownTargets},
     registry, run,
     sources::{self, SourceSettings, Sources},
+    webhooks::Sender,
+    workbooks::Workbooks,
 };
 
 /// Connections for claims and for letting jobs in, whose commits don't wait for the disk.
@@ -52,6 +55,14 @@ struct Shared {
 /// # Errors
 /// Settings that fit no server, and a folder for files that can't be used.
 pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<Env>> {
+    environment_reading_by(None, settings, instance)
+}
+
+/// The same, whose workbooks are read by processes of this program: none, of this process's own. Tests have a program of their own.
+///
+/// # Errors
+/// As [`environment`].
+pub fn environment_reading_by(reader: Option<PathBuf>, settings: Settings, instance: String) -> anyhow::Result<Arc<Env>> {
     let clock = Clock::new(settings.clock.offset_seconds);
     let pool = store::connect(settings.database.url.expose(), settings.database.pool_size, "datagenie-worker")?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
@@ -78,6 +89,8 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Arc<E
         known: KnownTargets::default(),
         checked: Checked::default(),
         plans: Plans::default(),
+        webhooks: Sender::new(&settings.webhooks.allow_cidrs)?,
+        workbooks: Workbooks::new(&settings.files, reader).context("no folder for temporary files")?,
         settings,
         pool,
         cache,

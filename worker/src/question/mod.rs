@@ -7,6 +7,7 @@ mod cached;
 pub mod checked;
 mod drafting;
 pub mod failures;
+pub mod file;
 pub mod fill;
 mod general;
 pub mod insights;
@@ -89,7 +90,7 @@ struct Executed {
 /// # Errors
 /// What may work later or again, without anything to store.
 pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, JobError> {
-    if ask.connection_id.is_none() {
+    if ask.connection_id.is_none() && ask.file_id.is_none() {
         return general::answer(context, ask).await;
     }
     let mut trail = Trail::new(if ask.sql.is_some() { "given" } else { context.env.drafter.name() });
@@ -114,7 +115,7 @@ async fn database(context: &Context, ask: &AnswerQuestion, trail: &mut Trail) ->
 
     let drafted = drafting.draft(trail).await.map_err(|error| error.at(Stage::Drafting))?;
     let (drafted, executed) = execute_with_repair(context, ask, &target, &mut drafting, drafted, trail).await?;
-    trail.provenance.tables = executed.guarded.relations.iter().map(|relation| format!("{}.{}", relation.schema, relation.table)).collect();
+    trail.provenance.tables = executed.guarded.relations.iter().map(|relation| target.called(relation)).collect();
     Ok(present(context, ask, &target, &drafting, &drafted, executed, trail, language).await)
 }
 
@@ -256,7 +257,7 @@ async fn present(
     ending.confidence = Some(drafting.confidence(trail, collected.row_count));
     ending.cached = cached;
     ending.truncated = collected.truncated;
-    ending.policy_version = Some(target.policy.version.0.clone());
+    ending.policy_version = target.policy_version();
     let first_rows = collected.sample.iter().take(rows::FIRST_PAGE).cloned().collect();
     let answer = Answer {
         first_rows,

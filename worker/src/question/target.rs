@@ -20,14 +20,18 @@ use datagenie_common::{
 };
 use secrecy::ExposeSecret;
 
-use super::{SharedSchema, failures};
+use super::{
+    SharedSchema, failures,
+    file::{self, AskedFile},
+};
 use crate::{
     env::{COLUMNS_HELD, Env},
+    guard::Relation,
     run::Context,
     sources::Source,
 };
 
-/// The database of a question, ready to be read within the asker's policy.
+/// What a question is asked of, a database or a file, ready to be read within the asker's policy.
 pub struct Target {
     /// Which connection.
     pub id: ConnectionId,
@@ -39,10 +43,19 @@ pub struct Target {
     pub policy: Policy,
     /// Its sessions.
     pub source: Arc<dyn Source>,
+    /// The file, where it is one; `id` is then its workbook's.
+    pub file: Option<AskedFile>,
 }
 
-/// Finds and opens the database of a question.
+/// Finds and opens what a question is asked of.
 pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, JobError> {
+    match ask.file_id {
+        Some(id) => file::find(context, id).await,
+        None => database(context, ask).await,
+    }
+}
+
+async fn database(context: &Context, ask: &AnswerQuestion) -> Result<Target, JobError> {
     let env = &context.env;
     let (Some(id), Some(version)) = (ask.connection_id, context.job.policy_version.as_ref()) else {
         return Err(failures::not_permitted());
@@ -78,7 +91,7 @@ pub async fn find(context: &Context, ask: &AnswerQuestion) -> Result<Target, Job
         OpenError::Sealing(error) => unsealable(&error),
         OpenError::Source(error) => failures::source(context, &error),
     })?;
-    Ok(Target { id, connection, schema, policy, source })
+    Ok(Target { id, connection, schema, policy, source, file: None })
 }
 
 /// Nobody has seen the database as it is configured now.
@@ -232,8 +245,24 @@ impl Target {
         if self.policy.sees_all() { self.schema.clone() } else { known.visible(self) }
     }
 
+    /// What a relation is called in the answer: `schema.table`, or `sheet!range`.
+    pub fn called(&self, relation: &Relation) -> String {
+        match &self.file {
+            Some(file) => file.place_of(relation),
+            None => format!("{}.{}", relation.schema, relation.table),
+        }
+    }
+
+    /// The policy's version, for an answer that is shown only while the policy covers it. None: a file, whose answers go with it.
+    pub fn policy_version(&self) -> Option<String> {
+        self.file.is_none().then(|| self.policy.version.0.clone())
+    }
+
     /// Checks, right before something is read, that the policy still is the one that the statement was guarded by.
     pub async fn still_allowed(&self, context: &Context) -> Result<(), JobError> {
+        if let Some(file) = &self.file {
+            return file.still_there(context).await;
+        }
         let ledger = &context.env.ledger;
         let now = ledger.policy_version(self.policy.user_id, self.id).await.map_err(|error| failures::store(context, &error))?;
         if now.as_ref() == Some(&self.policy.version) {

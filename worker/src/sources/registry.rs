@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +18,8 @@ use crate::capacity::{Capacity, Resource};
 
 /// A source that nobody asked for this long is closed.
 const UNUSED: Duration = Duration::from_secs(600);
+/// Statements at work on one workbook, over all workers.
+const WORKBOOK_SESSIONS: u32 = 8;
 
 /// What all sources share.
 #[derive(Clone, Debug)]
@@ -80,6 +82,14 @@ impl Sources {
         Ok(source)
     }
 
+    /// The SQLite file made of a workbook, which lies below this folder of ours. It is not kept among the open ones: a statement opens it
+    /// anew, and whoever asks it holds it.
+    #[must_use]
+    pub fn workbook(&self, id: ConnectionId, file: &Path, folder: &Path) -> Arc<dyn Source> {
+        let slots = Slots::new(self.capacity.clone(), Resource::source(id), WORKBOOK_SESSIONS);
+        Arc::new(SqliteSource::new(file, &[folder.to_owned()], slots))
+    }
+
     /// What is open, and of which version of its configuration.
     pub(super) fn versions(&self) -> Vec<(ConnectionId, i64)> {
         self.lock().iter().map(|(id, opened)| (*id, opened.config_version)).collect()
@@ -108,7 +118,7 @@ impl Sources {
                 Ok(Arc::new(PostgresSource::new(server, self.settings.connect_timeout, slots)?))
             }
             (DbType::Sqlite, ConnectionConfig::File(file)) => {
-                Ok(Arc::new(SqliteSource::new(&file.database, &self.settings.sqlite_roots, slots)))
+                Ok(Arc::new(SqliteSource::new(Path::new(&file.database), &self.settings.sqlite_roots, slots)))
             }
             (DbType::Mysql, ConnectionConfig::Server(server)) => {
                 Ok(Arc::new(MysqlSource::new(server, self.settings.connect_timeout, slots)?))

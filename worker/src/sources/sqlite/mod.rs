@@ -44,8 +44,8 @@ struct DatabaseFile {
 
 impl SqliteSource {
     /// Does not look at the file.
-    pub(super) fn new(path: &str, roots: &[PathBuf], slots: Slots) -> Self {
-        let file = DatabaseFile { path: Path::new(path).to_owned(), roots: roots.to_vec() };
+    pub(super) fn new(path: &Path, roots: &[PathBuf], slots: Slots) -> Self {
+        let file = DatabaseFile { path: path.to_owned(), roots: roots.to_vec() };
         Self { file: Arc::new(file), slots }
     }
 
