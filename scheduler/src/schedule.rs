@@ -7,8 +7,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{start::Scheduler, tasks};
 
-/// How often the tables are kept.
-const UPKEEP: Duration = Duration::from_secs(60);
 /// How often is asked which connections to look at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often silent workers are forgotten.
@@ -19,24 +17,27 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// How long a task may take: one that stands still must not keep the others from their times.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the tasks in turn until it is dropped. One after the other: none of them takes long, and none may pile up.
+/// Runs everything until it is dropped: schedules and the upkeep, which may take long, beside what may not wait for them.
 pub async fn lead(scheduler: Arc<Scheduler>) {
+    tokio::join!(in_turn(&scheduler), tasks::fire_schedules::keep(&scheduler), tasks::upkeep::keep(&scheduler));
+}
+
+/// Runs the tasks one after the other: none of them takes long, and none may pile up.
+async fn in_turn(scheduler: &Scheduler) {
     let mut sweep = interval(scheduler.settings.jobs.sweep());
     let mut measure = interval(MEASURE);
     let mut look_again = interval(LOOK_AGAIN);
-    let mut upkeep = interval(UPKEEP);
     let mut forget_workers = interval(FORGET_WORKERS);
     let mut measuring = tasks::measure::Measure::default();
-    for ticks in [&mut sweep, &mut measure, &mut look_again, &mut upkeep, &mut forget_workers] {
+    for ticks in [&mut sweep, &mut measure, &mut look_again, &mut forget_workers] {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
         let (task, run): (_, BoxFuture<'_, _>) = tokio::select! {
-            _ = sweep.tick() => ("sweep", tasks::sweep::run(&scheduler).boxed()),
-            _ = measure.tick() => ("measure", measuring.run(&scheduler).boxed()),
-            _ = look_again.tick() => ("look_again", tasks::look_again::run(&scheduler).boxed()),
-            _ = upkeep.tick() => ("upkeep", tasks::upkeep::run(&scheduler).boxed()),
-            _ = forget_workers.tick() => ("forget_workers", tasks::forget_workers::run(&scheduler).boxed()),
+            _ = sweep.tick() => ("sweep", tasks::sweep::run(scheduler).boxed()),
+            _ = measure.tick() => ("measure", measuring.run(scheduler).boxed()),
+            _ = look_again.tick() => ("look_again", tasks::look_again::run(scheduler).boxed()),
+            _ = forget_workers.tick() => ("forget_workers", tasks::forget_workers::run(scheduler).boxed()),
         };
         let outcome = match timeout(PATIENCE, run).await {
             Ok(Ok(())) => "ok",

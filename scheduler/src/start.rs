@@ -7,6 +7,7 @@ use datagenie_common::{
     cache::Cache,
     clock::Clock,
     dispatch::Dispatch,
+    files::Files,
     lifecycle::{self, Shutdown},
     live::Live,
     ops,
@@ -31,6 +32,8 @@ pub struct Scheduler {
     pub dispatch: Dispatch,
     /// Wakes readers.
     pub live: Live,
+    /// The file storage.
+    pub files: Files,
     /// How far the sweep is on its round of those who wait.
     pub round: Round,
     /// When the database last did not answer.
@@ -65,7 +68,8 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Sched
     let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let live = Live::start(cache, Clock::new(settings.clock.offset_seconds));
-    Ok(Scheduler { settings, pool, broker, dispatch, live, round: Round::default(), away: Mutex::default() })
+    let files = Files::open(&settings.files.root)?;
+    Ok(Scheduler { settings, pool, broker, dispatch, live, files, round: Round::default(), away: Mutex::default() })
 }
 
 /// Leads when it can, until `shutdown`.

@@ -1,0 +1,213 @@
+//! What a schedule does at its time: what its owner could have done himself then, and nothing else.
+
+use std::collections::HashMap;
+
+use datagenie_common::{
+    ids::{JobId, QuestionId, UserId},
+    jobs::{AnswerQuestion, CacheMode, JobKind, LookAtConnection, PAYLOAD_VERSION},
+    model::{connections::ConnectionState, jobs::JobState, questions::QueryType, users::Role},
+    schedules::Action,
+    store::{
+        Result,
+        audit::Origin,
+        connections::{self, Askable, Viewer},
+        events,
+        ledger::{NewJob, NewQuestion, Submitted, finish::Ended, intake},
+        schedules, upkeep,
+    },
+};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{Begun, plan::Run};
+use crate::start::Scheduler;
+
+/// The event of a fired schedule.
+const FIRED: &str = "schedule.fired";
+/// Seconds that a sync has until it is given up.
+const SYNC_DEADLINE: f64 = 600.0;
+
+/// Makes what runs do.
+pub struct Actions<'a> {
+    scheduler: &'a Scheduler,
+    begun: Begun,
+    /// Questions, each with its run's place.
+    questions: Vec<(usize, NewQuestion)>,
+}
+
+impl<'a> Actions<'a> {
+    /// Makes it, in the transaction of the runs, and writes into each what came of it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn of(scheduler: &'a Scheduler, conn: &mut PgConnection, runs: &mut [Run]) -> Result<Begun> {
+        let users: Vec<UserId> = runs.iter().map(|run| run.schedule.user_id).collect();
+        let owners = schedules::owners(conn, &users).await?;
+        let begun = Begun { rings: Vec::new(), flows: Vec::new(), told: Vec::new() };
+        let mut actions = Self { scheduler, begun, questions: Vec::new() };
+        for (at, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.made.state == "fired") {
+            actions.one(conn, at, run, &owners).await?;
+        }
+        actions.ask(conn, runs).await?;
+        for run in runs.iter().filter(|run| run.made.state == "fired") {
+            actions.tell(conn, run).await?;
+        }
+        Ok(actions.begun)
+    }
+
+    async fn one(&mut self, conn: &mut PgConnection, at: usize, run: &mut Run, owners: &HashMap<UserId, Role>) -> Result<()> {
+        let owner = run.schedule.user_id;
+        let Some(&role) = owners.get(&owner) else {
+            refuse(run, "its owner is no longer active");
+            return Ok(());
+        };
+        if run.schedule.action.needs_admin() && role != Role::Admin {
+            refuse(run, "only administrators may have this done, and its owner is none any more");
+            return Ok(());
+        }
+        match &run.schedule.action {
+            Action::Question { .. } if role == Role::Viewer => refuse(run, "the role viewer may not ask questions"),
+            Action::Question { .. } => {
+                let question = self.question(run, role == Role::Admin);
+                self.questions.push((at, question));
+            }
+            Action::SchemaSync { connection_id } => {
+                let viewer = Viewer { user_id: owner, is_admin: true };
+                let found = connections::find(&self.scheduler.pool, viewer, *connection_id).await?;
+                if !found.is_some_and(|connection| connection.is_active) {
+                    refuse(run, "its connection is gone or switched off");
+                    return Ok(());
+                }
+                let job = sync_job(self.scheduler, owner, *connection_id);
+                intake::insert(conn, &job).await?;
+                run.made.job_id = Some(job.id);
+                self.begun.let_in(job.flow());
+            }
+            Action::Maintenance { task } => run.made.upkeep_run_id = Some(upkeep::ask(conn, task.as_str()).await?),
+        }
+        Ok(())
+    }
+
+    fn question(&self, run: &Run, is_admin: bool) -> NewQuestion {
+        let jobs = &self.scheduler.settings.jobs;
+        let (connection_id, question, sql, cache) = match &run.schedule.action {
+            Action::Question { connection_id, question, sql, cache } => (*connection_id, question.clone(), sql.clone(), *cache),
+            Action::SchemaSync { .. } | Action::Maintenance { .. } => (None, None, None, None),
+        };
+        let (id, question) = (QuestionId::new(), question.unwrap_or_default());
+        let payload = AnswerQuestion {
+            v: PAYLOAD_VERSION,
+            question_id: id,
+            question: question.clone(),
+            connection_id,
+            file_id: None,
+            sql,
+            follows: None,
+            cache: cache.unwrap_or(CacheMode::Skip),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a deadline are few")]
+        let deadline_seconds = jobs.deadline_seconds as f64;
+        NewQuestion {
+            id,
+            job_id: JobId::new(),
+            user_id: run.schedule.user_id,
+            is_admin,
+            connection_id,
+            file_id: None,
+            question,
+            query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
+            follows: None,
+            callback_url: None,
+            deadline_seconds,
+            run_seconds: Some(jobs.run_limit()),
+            max_attempts: i16::try_from(jobs.max_attempts).unwrap_or(i16::MAX),
+            payload: json!(payload),
+            traceparent: None,
+            idempotency: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Submits all questions by the statement that judges every submission, and so by the permissions of now.
+    async fn ask(&mut self, conn: &mut PgConnection, runs: &mut [Run]) -> Result<()> {
+        if self.questions.is_empty() {
+            return Ok(());
+        }
+        let (places, questions): (Vec<usize>, Vec<NewQuestion>) = std::mem::take(&mut self.questions).into_iter().unzip();
+        let window = self.scheduler.dispatch.window(JobKind::AnswerQuestion.lane()).await;
+        let taken = intake::submit_on(conn, &questions, window).await?;
+        for ((at, question), outcome) in places.into_iter().zip(questions).zip(taken.outcomes) {
+            let Some(run) = runs.get_mut(at) else { continue };
+            match outcome {
+                Submitted::New { rung } => {
+                    run.made.job_id = Some(question.job_id);
+                    run.made.question_id = Some(question.id);
+                    if rung {
+                        self.begun.rings.push(question.ring());
+                    }
+                }
+                Submitted::Refused(connection) => refuse(run, why_not(connection.as_ref(), question.is_admin)),
+                // Only of a submission with an idempotency key.
+                Submitted::Earlier(_) | Submitted::KeyReused => refuse(run, "it was asked before"),
+            }
+        }
+        for user in taken.let_in {
+            self.begun.questions_of(user);
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, conn: &mut PgConnection, run: &Run) -> Result<()> {
+        let (schedule, made) = (&run.schedule, &run.made);
+        let data = json!({
+            "schedule_id": schedule.id, "name": schedule.name, "run_id": made.id, "fire_time": made.fire_time,
+            "job_id": made.job_id, "question_id": made.question_id, "upkeep_run_id": made.upkeep_run_id,
+            "connection_id": schedule.action.connection(),
+        });
+        let subject = schedule.id.to_string();
+        let deliveries = events::insert(conn, FIRED, &subject, schedule.user_id, None, &data).await?;
+        // Readers are woken as by the end of a job; they look at what was written.
+        let job_id = made.job_id.unwrap_or(JobId(made.id));
+        self.begun.told.push(Ended {
+            job_id,
+            user_id: schedule.user_id,
+            subject,
+            state: JobState::Succeeded,
+            tells_webhooks: deliveries > 0,
+        });
+        Ok(())
+    }
+}
+
+fn refuse(run: &mut Run, reason: &str) {
+    run.made.state = "refused";
+    run.made.reason = Some(reason.to_owned());
+}
+
+/// Why a connection can't be asked, in words that tell nobody more than a submission of his own would.
+fn why_not(connection: Option<&Askable>, is_admin: bool) -> &'static str {
+    match connection {
+        None => "its connection is gone",
+        Some(connection) if !is_admin && connection.can_query != Some(true) => "its owner may not query the connection (any more)",
+        Some(connection) if !connection.is_active => "its connection is switched off",
+        Some(connection) if connection.state == ConnectionState::Refused => "its connection was refused",
+        Some(_) => "its connection can't be asked now",
+    }
+}
+
+fn sync_job(scheduler: &Scheduler, user_id: UserId, connection_id: datagenie_common::ids::ConnectionId) -> NewJob {
+    NewJob {
+        id: JobId::new(),
+        kind: JobKind::SyncSchema,
+        user_id,
+        connection_id: Some(connection_id),
+        batch_id: None,
+        subject_id: Some(connection_id.0),
+        replay_of: None,
+        deadline_seconds: SYNC_DEADLINE,
+        run_seconds: None,
+        max_attempts: i16::try_from(scheduler.settings.jobs.max_attempts).unwrap_or(i16::MAX),
+        payload: json!(LookAtConnection { v: PAYLOAD_VERSION, connection_id }),
+        traceparent: None,
+    }
+}
