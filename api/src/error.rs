@@ -41,6 +41,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The body of an upload is not what a form sends.
+    InvalidMultipart = "invalid_multipart", BAD_REQUEST, "The body is not valid multipart/form-data", false;
     /// The body is not JSON.
     InvalidJson = "invalid_json", BAD_REQUEST, "The body is not valid JSON", false;
     /// No token, or none that is valid.
@@ -51,6 +53,8 @@ codes! {
     PermissionDenied = "permission_denied", FORBIDDEN, "You may not do this", false;
     /// There is none, or it is not the caller's.
     NotFound = "not_found", NOT_FOUND, "There is no such resource", false;
+    /// Nothing came of an upload for too long.
+    UploadStalled = "upload_stalled", REQUEST_TIMEOUT, "The upload has come to a standstill", true;
     /// Another method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The resource does not know this method", false;
     /// A unique name is taken.
@@ -63,6 +67,8 @@ codes! {
     NotAnswered = "not_answered", CONFLICT, "There is no answer", false;
     /// The connection can't be used as it stands.
     ConnectionNotReady = "connection_not_ready", CONFLICT, "The connection can't be used", false;
+    /// Nothing is sent to the endpoint as it stands.
+    WebhookDisabled = "webhook_disabled", CONFLICT, "The endpoint is disabled", false;
     /// The first request with the same key is not committed yet.
     InProgress = "in_progress", CONFLICT, "The first request with this Idempotency-Key is still being taken in", true;
     /// Past its keeping time.
@@ -70,7 +76,9 @@ codes! {
     /// The body is longer than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", false;
     /// The body is of another type.
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send application/json", false;
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The Content-Type can't be taken", false;
+    /// The upload is no workbook of a kind that is read.
+    UnsupportedFormat = "unsupported_format", UNSUPPORTED_MEDIA_TYPE, "The file is of a kind that is not read", false;
     /// A value is missing or out of bounds.
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "A value is missing or can't be taken", false;
     /// The contract has it, this version does not serve it yet.

@@ -74,6 +74,7 @@ impl Intake {
             Ok(submitted) => Ok(submitted),
             // Deleted between the check and the commit.
             Err(error) if error.is_constraint("query_history_connection_id_fkey") => Err(ApiError::not_found("connection")),
+            Err(error) if error.is_constraint("query_history_file_id_fkey") => Err(ApiError::not_found("file")),
             Err(StoreError::Constraint(name)) if name.ends_with("_user_id_fkey") => {
                 Err(ApiError::new(Code::Unauthenticated, "this user does not exist any more"))
             }

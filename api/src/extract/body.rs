@@ -41,6 +41,32 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
+/// A JSON body that may be left out: then it is the type's default.
+pub struct MaybeJson<T> {
+    /// The body.
+    pub value: T,
+    /// As [`Json`]'s.
+    pub idempotency: Idempotency,
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let headers = request.headers().clone();
+        let key = key(&headers)?;
+        let mut hash = hash_of_head(&request);
+        let bytes = read(request).await?;
+        hash.update(&bytes);
+        let idempotency = Idempotency::of(app, key, hash);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self { value: T::default(), idempotency });
+        }
+        check_type(&headers)?;
+        Ok(Self { value: parse(&bytes)?, idempotency })
+    }
+}
+
 /// For a POST that takes nothing: no body, or `{}`. What is sent is never ignored.
 pub struct NoBody(pub Idempotency);
 
@@ -61,6 +87,19 @@ impl FromRequest<App> for NoBody {
 }
 
 impl Idempotency {
+    /// The caller's key for a request whose body is not kept: these parts stand for it.
+    ///
+    /// # Errors
+    /// 422 for a key that is none.
+    pub fn of_parts(app: &App, headers: &HeaderMap, parts: &[&str]) -> Result<Self> {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        Ok(Self::of(app, key(headers)?, hash))
+    }
+
     // Keyed, because a body may hold a password (a new user's, a connection's), and the hash is kept for a day.
     fn of(app: &App, key: Option<String>, hash: Sha256) -> Self {
         Self(key.map(|key| IdempotencyKey { key, request_hash: app.keyring.mac(&hash.finalize()) }))

@@ -12,7 +12,7 @@ use axum::{
 use uuid::Uuid;
 
 pub use self::{
-    body::{Idempotency, Json, NoBody, read as read_body},
+    body::{Idempotency, Json, MaybeJson, NoBody, read as read_body},
     conditional::{etagged, is_unchanged},
     pages::{Page, PageQuery, Query},
     prefer::Wait,

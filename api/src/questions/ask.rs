@@ -2,11 +2,12 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use datagenie_common::{
-    ids::{ConnectionId, JobId, QuestionId},
+    ids::{ConnectionId, FileId, JobId, QuestionId},
     jobs::{AnswerQuestion, CacheMode, PAYLOAD_VERSION},
     model::{connections::ConnectionState, questions::QueryType},
     store::{
         connections::Askable,
+        files,
         ledger::{NewQuestion, Submitted},
     },
 };
@@ -29,6 +30,7 @@ use crate::{
     frame::Framed,
     idempotency,
     live::wait::until_ended,
+    webhooks,
 };
 
 /// The route.
@@ -44,7 +46,7 @@ struct AskRequest {
     question: Option<String>,
     /// The database it is asked of; neither this nor a file: a general question.
     connection_id: Option<Uuid>,
-    /// Not served yet.
+    /// The uploaded file it is asked of. A question that `follows` one about a file is asked of that file where neither is given.
     file_id: Option<Uuid>,
     /// A reviewed statement, run through the same guard instead of drafting one.
     sql: Option<String>,
@@ -56,7 +58,7 @@ struct AskRequest {
     /// Seconds until it is given up, 1 to 86400.
     #[schema(minimum = 1, maximum = 86400)]
     deadline_seconds: Option<f64>,
-    /// Not served yet.
+    /// Called once at its end, with the envelope of its terminal event, signed with your callback secret; at most 2,048 characters.
     callback_url: Option<String>,
 }
 
@@ -68,7 +70,7 @@ const LONGEST_SQL: usize = 64 * 1024;
 #[utoipa::path(
     post, path = "/v1/questions", tag = "questions", request_body = AskRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same question, as it now is"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request, at most 60 s")),
-    responses((status = 200, description = "Answered while you waited", body = QuestionView), (status = 202, description = "Taken in; or not ended after the time you were ready to wait", body = QuestionView), (status = 404, description = "There is no such connection, or it is not yours", body = crate::error::Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "Answered while you waited", body = QuestionView), (status = 202, description = "Taken in; or not ended after the time you were ready to wait", body = QuestionView), (status = 404, description = "There is no such connection or file, or it is not yours", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn ask_question(
     State(app): State<App>,
@@ -88,12 +90,13 @@ async fn ask_question(
             None => return Err(refused),
         },
     };
-    let id = question.id;
+    let (id, file) = (question.id, question.file_id);
     let view = QuestionView::submitted(
         id.0,
         question.job_id.0,
         &question.question,
         question.connection_id.map(|id| id.0),
+        question.file_id.map(|id| id.0),
         question.follows.map(|id| id.0),
         app.clock.now(),
     );
@@ -108,6 +111,7 @@ async fn ask_question(
         Submitted::Earlier(earlier) => earlier,
         Submitted::Refused(connection) => match idempotency::find(&app, &caller, &body.idempotency).await? {
             Some(earlier) => QuestionId(earlier),
+            None if file.is_some() => return Err(ApiError::not_found("file")),
             None => return Err(refused(&caller, connection)),
         },
         Submitted::KeyReused => return Err(idempotency::reused()),
@@ -136,11 +140,11 @@ async fn prepare(app: &App, framed: &Framed, caller: &Caller, ask: AskRequest, i
 
 /// What can be said of a question by itself.
 fn check(app: &App, ask: &AskRequest) -> Result<()> {
-    if ask.file_id.is_some() {
-        return Err(ApiError::not_served_yet("file_id"));
+    if ask.file_id.is_some() && ask.connection_id.is_some() {
+        return Err(ApiError::field("file_id", "a question is asked of a connection or of a file; send one of them"));
     }
-    if ask.callback_url.is_some() {
-        return Err(ApiError::not_served_yet("callback_url"));
+    if let Some(url) = &ask.callback_url {
+        webhooks::check_url("callback_url", url)?;
     }
     if ask.question.is_none() && ask.sql.is_none() {
         return Err(ApiError::field("question", "ask a question, or give a statement in `sql`"));
@@ -164,14 +168,39 @@ fn check(app: &App, ask: &AskRequest) -> Result<()> {
         if sql.len() > LONGEST_SQL {
             return Err(ApiError::field("sql", format!("has {} bytes; at most {LONGEST_SQL} are taken", sql.len())));
         }
-        if ask.connection_id.is_none() {
-            return Err(ApiError::field("connection_id", "a statement needs the connection that it runs on"));
-        }
     }
     if ask.deadline_seconds.is_some_and(|seconds| !(1.0..=86_400.0).contains(&seconds)) {
         return Err(ApiError::field("deadline_seconds", "must be 1 to 86400"));
     }
     Ok(())
+}
+
+/// What a question is asked of: a connection, a file, or neither.
+async fn target(app: &App, caller: &Caller, ask: &AskRequest) -> Result<(Option<ConnectionId>, Option<FileId>)> {
+    let connection_id = ask.connection_id.map(ConnectionId);
+    if connection_id.is_some_and(|id| !caller.may_use(id)) {
+        return Err(ApiError::not_found("connection"));
+    }
+    let mut file_id = ask.file_id.map(FileId);
+    if let Some(follows) = ask.follows {
+        let followed = owned(app, caller, QuestionId(follows)).await.map_err(|error| match error.code {
+            Code::NotFound => ApiError::field("follows", "there is no such question of yours"),
+            _ => error,
+        })?;
+        if connection_id.is_none() && file_id.is_none() {
+            file_id = followed.file_id.map(FileId);
+        }
+    }
+    if ask.sql.is_some() && connection_id.is_none() && file_id.is_none() {
+        return Err(ApiError::field("connection_id", "a statement needs the connection or the file that it runs on"));
+    }
+    // The intake's statement looks again; this answers before anything is counted.
+    if let Some(file) = file_id
+        && files::find(&app.pool, caller.user_id, file).await?.is_none()
+    {
+        return Err(ApiError::not_found("file"));
+    }
+    Ok((connection_id, file_id))
 }
 
 async fn new_question(
@@ -181,16 +210,11 @@ async fn new_question(
     ask: AskRequest,
     idempotency: Option<datagenie_common::store::idempotency::IdempotencyKey>,
 ) -> Result<NewQuestion> {
-    let connection_id = ask.connection_id.map(ConnectionId);
-    if connection_id.is_some_and(|id| !caller.may_use(id)) {
-        return Err(ApiError::not_found("connection"));
-    }
     let follows = ask.follows.map(QuestionId);
-    if let Some(follows) = follows {
-        owned(app, caller, follows).await.map_err(|error| match error.code {
-            Code::NotFound => ApiError::field("follows", "there is no such question of yours"),
-            _ => error,
-        })?;
+    let (connection_id, file_id) = target(app, caller, &ask).await?;
+    if ask.callback_url.is_some() {
+        // Made at its first use, so that there is one when the question ends.
+        webhooks::callback_secret::of(app, caller.user_id).await?;
     }
     let id = QuestionId::new();
     let question = ask.question.unwrap_or_default();
@@ -199,7 +223,7 @@ async fn new_question(
         question_id: id,
         question: question.clone(),
         connection_id,
-        file_id: None,
+        file_id,
         sql: ask.sql,
         follows,
         cache: ask.cache.unwrap_or(CacheMode::Use),
@@ -212,9 +236,15 @@ async fn new_question(
         user_id: caller.user_id,
         is_admin: caller.is_admin(),
         connection_id,
+        file_id,
         question,
-        query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
+        query_type: match (connection_id, file_id) {
+            (Some(_), _) => QueryType::Database,
+            (None, Some(_)) => QueryType::Excel,
+            (None, None) => QueryType::General,
+        },
         follows,
+        callback_url: ask.callback_url,
         deadline_seconds: ask.deadline_seconds.unwrap_or(default_deadline),
         // Who names a deadline is ready to wait for it.
         run_seconds: ask.deadline_seconds.is_none().then(|| app.settings.jobs.run_limit()),

@@ -9,11 +9,11 @@ use datagenie_common::{
     charts::Chart,
     files::ObjectPath,
     ids::{JobId, QuestionId},
-    store::answers,
+    store::{answers, questions::Question},
 };
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::result::answered;
+use super::result::{answered, gone};
 use crate::{
     access::Caller,
     app::App,
@@ -80,32 +80,45 @@ async fn get_chart_png(State(app): State<App>, caller: Caller, Id(id): Id) -> Re
 
 async fn picture(app: &App, caller: &Caller, id: QuestionId, form: Form) -> Result<Response> {
     let question = answered(app, caller, id).await?;
-    let job = JobId(question.job_id);
     let nothing = || ApiError::new(Code::NotFound, "this answer has no picture: it is a table or a text");
-    let (model, stored) = answers::chart(&app.pool, job, form.name()).await?.ok_or_else(nothing)?;
+    let bytes = drawn(app, id, JobId(question.job_id), form).await?.ok_or_else(nothing)?;
+    Ok(reply(form, bytes))
+}
+
+/// The PNG of an answer that the caller may read; none if its chart has no picture.
+///
+/// # Errors
+/// 410 where the answer is gone.
+pub async fn png(app: &App, question: &Question) -> Result<Option<Vec<u8>>> {
+    drawn(app, QuestionId(question.id), JobId(question.job_id), Form::Png).await
+}
+
+async fn drawn(app: &App, id: QuestionId, job: JobId, form: Form) -> Result<Option<Vec<u8>>> {
+    let (model, stored) = answers::chart(&app.pool, job, form.name()).await?.ok_or_else(gone)?;
     let path = form.path(id, job);
     if stored.is_some() {
         match app.files.get_bytes(path).await {
-            Ok(bytes) => return Ok(reply(form, bytes)),
+            Ok(bytes) => return Ok(Some(bytes)),
             // Gone from storage: drawn again.
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a stored picture can't be read"),
         }
     }
-    let chart: Chart = serde_json::from_value(model.ok_or_else(nothing)?).map_err(|error| ApiError::internal(&error))?;
+    let Some(model) = model else { return Ok(None) };
+    let chart: Chart = serde_json::from_value(model).map_err(|error| ApiError::internal(&error))?;
     if !chart.has_picture() {
-        return Err(nothing());
+        return Ok(None);
     }
-    let drawn = tokio::task::spawn_blocking(move || match form {
+    let drawing = tokio::task::spawn_blocking(move || match form {
         Form::Svg => chart.svg().map(String::into_bytes),
         Form::Png => chart.png(),
     });
-    let bytes = drawn.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
+    let bytes = drawing.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
     match app.files.put_bytes(path, bytes.clone()).await {
         Ok(()) => answers::put_picture(&app.pool, job, form.name(), &path.to_string()).await?,
         // It can be shown all the same.
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a picture could not be stored"),
     }
-    Ok(reply(form, bytes))
+    Ok(Some(bytes))
 }
 
 fn reply(form: Form, bytes: Vec<u8>) -> Response {

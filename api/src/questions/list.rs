@@ -3,7 +3,7 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use datagenie_common::{
-    ids::{ConnectionId, QuestionId},
+    ids::{ConnectionId, FileId, QuestionId},
     model::questions::QuestionStatus,
     store::questions::{self, Filter, QuestionLine},
 };
@@ -23,7 +23,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(list_questions)
 }
 
-/// `?status=&connection_id=&limit=&cursor=`.
+/// `?status=&connection_id=&file_id=&limit=&cursor=`.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -33,6 +33,8 @@ struct ListQuery {
     status: Option<QuestionStatus>,
     /// Only those asked of this connection.
     connection_id: Option<Uuid>,
+    /// Only those asked of this file.
+    file_id: Option<Uuid>,
     /// Items a page, 1 to 200; 50 if not given.
     limit: Option<i64>,
     /// `next_cursor` of the page before.
@@ -48,6 +50,8 @@ struct QuestionLineView {
     question: Option<String>,
     /// The database it is asked of.
     connection_id: Option<Uuid>,
+    /// The file it is asked of.
+    file_id: Option<Uuid>,
     /// `pending`, `success`, `error`, `timeout` or `cancelled`.
     status: String,
     /// Rows of the result.
@@ -66,6 +70,7 @@ impl From<QuestionLine> for QuestionLineView {
             id: line.id,
             question: Some(line.question).filter(|text| !text.is_empty()),
             connection_id: line.connection_id,
+            file_id: line.file_id,
             status: line.status,
             row_count: line.row_count,
             created_at: line.created_at,
@@ -84,7 +89,7 @@ async fn list_questions(
 ) -> Result<axum::Json<Page<QuestionLineView>>> {
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
-    let filter = Filter { status: query.status, connection_id: query.connection_id.map(ConnectionId) };
+    let filter = Filter { status: query.status, connection_id: query.connection_id.map(ConnectionId), file_id: query.file_id.map(FileId) };
     let before = page.before()?.map(QuestionId);
     let found = questions::list(&app.pool, caller.user_id, &filter, caller.limited_to().as_deref(), before, limit + 1).await?;
     Ok(axum::Json(Page::of(found, limit, |line| line.id, QuestionLineView::from)))

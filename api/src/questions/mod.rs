@@ -3,10 +3,14 @@
 pub mod ask;
 pub mod cancel;
 pub mod chart;
+pub mod exported;
 pub mod get;
+mod lines;
 pub mod list;
+pub mod rerun;
 pub mod result;
 mod shown;
 
+pub use exported::sent;
 pub use get::owned;
 pub use shown::{QuestionView, QueueView};

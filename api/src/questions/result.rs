@@ -1,29 +1,33 @@
-//! `GET /v1/questions/{id}/result`: the whole result, as pages of JSON or streamed as CSV.
+//! `GET /v1/questions/{id}/result`: pages of the result, or the whole of it as a file.
 
 use axum::{
-    body::{Body, Bytes},
     extract::State,
-    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use datagenie_common::{
-    files::ObjectPath,
+    exports::About,
     ids::{JobId, QuestionId},
-    model::results::{Column, Row},
+    model::{
+        language::Language,
+        results::{Column, Row},
+    },
     store::{
-        answers::{self, Rows, RowsFile},
+        answers,
         audit::{self, Entry},
         questions::Question,
+        upkeep::{self, Kept},
     },
     word_enum,
 };
-use futures::{Stream, StreamExt, stream};
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use super::{
+    chart, exported,
     get::owned,
+    lines::{self, Batches},
     shown::{may_still_read, withheld_error},
 };
 use crate::{
@@ -42,27 +46,72 @@ pub fn route() -> UtoipaMethodRouter<App> {
 word_enum! {
     /// The form of a result.
     pub enum Format {
-        /// Pages.
+        /// Pages, or with `all=true` the whole result.
         Json = "json",
-        /// The whole result.
+        /// The whole result as text, for every program.
         Csv = "csv",
-        /// Not served yet.
+        /// The whole result as a workbook, with the picture of its chart.
         Xlsx = "xlsx",
     }
 }
 
-/// `?format=&limit=&cursor=`.
+/// `?format=&limit=&cursor=&all=&bom=`.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResultQuery {
-    /// `json` (default, paged) or `csv` (whole, streamed).
+    /// `json` (default, paged), `csv` or `xlsx` (whole).
     #[param(value_type = Option<String>)]
     format: Option<Format>,
     /// Rows a page, 1 to 1000; 100 if not given. JSON only.
     limit: Option<u64>,
     /// `next_cursor` of the page before. JSON only.
     cursor: Option<String>,
+    /// `true`: the whole result in one document instead of a page. JSON only.
+    all: Option<bool>,
+    /// `true`: CSV begins with a byte order mark, by which Excel knows UTF-8. CSV only.
+    bom: Option<bool>,
+}
+
+/// What of a result is wanted, checked.
+enum Wanted {
+    Page { first: u64, limit: u64 },
+    Json,
+    Csv { bom: bool },
+    Xlsx,
+}
+
+impl ResultQuery {
+    // A parameter that says nothing to the wanted form is a misunderstanding, better told than ignored.
+    fn wanted(&self) -> Result<Wanted> {
+        let format = self.format.unwrap_or(Format::Json);
+        let all = self.all.unwrap_or(false);
+        let pages = format == Format::Json && !all;
+        for (name, given, fits) in [
+            ("limit", self.limit.is_some(), pages),
+            ("cursor", self.cursor.is_some(), pages),
+            ("all", self.all.is_some(), format == Format::Json),
+            ("bom", self.bom.is_some(), format == Format::Csv),
+        ] {
+            if given && !fits {
+                let form = if all && format == Format::Json { "all=true".to_owned() } else { format!("format={format}") };
+                return Err(ApiError::field(name, format!("does not go with {form}")));
+            }
+        }
+        match format {
+            Format::Csv => Ok(Wanted::Csv { bom: self.bom.unwrap_or(false) }),
+            Format::Xlsx => Ok(Wanted::Xlsx),
+            Format::Json if all => Ok(Wanted::Json),
+            Format::Json => {
+                let limit = self.limit.unwrap_or(100);
+                if !(1..=1000).contains(&limit) {
+                    return Err(ApiError::field("limit", "must be 1 to 1000"));
+                }
+                let first = self.cursor.as_deref().unwrap_or("0").parse();
+                Ok(Wanted::Page { first: first.map_err(|_| ApiError::field("cursor", "is not a next_cursor of this result"))?, limit })
+            }
+        }
+    }
 }
 
 /// A page of a result.
@@ -85,7 +134,7 @@ struct ResultPage {
 /// The rows of an answer.
 #[utoipa::path(
     get, path = "/v1/questions/{id}/result", tag = "questions", params(("id" = uuid::Uuid, Path, description = "The question"), ResultQuery),
-    responses((status = 200, description = "A page, or with `format=csv` the whole result as text/csv", body = ResultPage), (status = 409, description = "There is no answer", body = crate::error::Problem, content_type = "application/problem+json"), (status = 410, description = "It was kept for its time", body = crate::error::Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "A page; or the whole result: with `all=true` as one such document, with `format=csv` as text/csv (texts that begin like a formula after an apostrophe), with `format=xlsx` as a workbook. The name of a file whose result a limit cut off ends with `-truncated`", content((ResultPage = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), (status = 422, description = "A parameter is out of range or does not go with the form", body = crate::error::Problem, content_type = "application/problem+json"), (status = 409, description = "There is no answer", body = crate::error::Problem, content_type = "application/problem+json"), (status = 410, description = "It was kept for its time", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn get_result(
     State(app): State<App>,
@@ -94,11 +143,11 @@ async fn get_result(
     Id(id): Id,
     Query(query): Query<ResultQuery>,
 ) -> Result<Response> {
+    let wanted = query.wanted()?;
     let question = answered(&app, &caller, QuestionId(id)).await?;
     let (columns, rows) = answers::rows(&app.pool, JobId(question.job_id)).await?.ok_or_else(gone)?;
-    let format = query.format.unwrap_or(Format::Json);
     let mut conn = app.pool.acquire().await?;
-    let details = json!({ "format": format });
+    let details = json!({ "format": query.format.unwrap_or(Format::Json) });
     let entry = Entry {
         user_id: Some(caller.user_id),
         action: "result.read",
@@ -109,19 +158,40 @@ async fn get_result(
     };
     audit::insert(&mut conn, &framed.origin, entry).await?;
     drop(conn);
-    match format {
-        Format::Json => page(&app, &question, columns, rows, &query).await,
-        Format::Csv => csv(&app, &columns, rows).await,
-        Format::Xlsx => Err(ApiError::not_served_yet("format=xlsx")),
+    let first = if let Wanted::Page { first, .. } = wanted { first } else { 0 };
+    let rows = lines::of(&app, rows, first).await?;
+    match wanted {
+        Wanted::Page { first, limit } => page(&question, columns, rows, first, limit).await,
+        Wanted::Json => Ok(exported::as_json(&columns, rows, &about(&question, None))),
+        Wanted::Csv { bom } => Ok(exported::as_csv(columns, rows, &about(&question, None), bom)),
+        Wanted::Xlsx => {
+            let picture = chart::png(&app, &question).await?;
+            exported::as_xlsx(columns, rows, about(&question, picture)).await
+        }
+    }
+}
+
+// What an exported file says of itself, in the question's language.
+fn about(question: &Question, picture: Option<Vec<u8>>) -> About {
+    let title = if question.question.is_empty() { question.generated_sql.as_deref().unwrap_or_default() } else { &question.question };
+    About {
+        title: title.to_owned(),
+        row_count: u64::try_from(question.row_count.unwrap_or_default()).unwrap_or_default(),
+        truncated: question.truncated,
+        language: Language::of(&question.question),
+        picture,
     }
 }
 
 /// A question of the caller that has an answer which he may still read.
 ///
 /// # Errors
-/// 404, 409 while there is none, 403 when the permissions have changed.
+/// 404, 410 for an id older than questions are kept, 409 while there is none, 403 when the permissions have changed.
 pub async fn answered(app: &App, caller: &Caller, id: QuestionId) -> Result<Question> {
-    let question = owned(app, caller, id).await?;
+    let question = match owned(app, caller, id).await {
+        Err(error) if error.code == Code::NotFound && is_past(app, id).await? => return Err(gone()),
+        found => found?,
+    };
     if question.status != "success" {
         return Err(ApiError::new(Code::NotAnswered, format!("the question is {}: it has no result", question.status)));
     }
@@ -131,33 +201,40 @@ pub async fn answered(app: &App, caller: &Caller, id: QuestionId) -> Result<Ques
     Ok(question)
 }
 
-fn gone() -> ApiError {
-    ApiError::new(Code::Gone, "the result was kept for its time and is gone; ask again")
+/// Whether the id was made so long ago that its question would be gone. It says nothing of whether there ever was one.
+async fn is_past(app: &App, id: QuestionId) -> Result<bool> {
+    // A keeping time that can't be used removes nothing, so nothing is past it.
+    let Ok(days) = upkeep::kept(&app.pool, Kept::Questions).await? else { return Ok(false) };
+    Ok(upkeep::question_is_past(&app.pool, id, days).await?)
 }
 
-async fn page(app: &App, question: &Question, columns: Vec<Column>, rows: Rows, query: &ResultQuery) -> Result<Response> {
-    let limit = match query.limit.unwrap_or(100) {
-        limit @ 1..=1000 => limit,
-        _ => return Err(ApiError::field("limit", "must be 1 to 1000")),
-    };
-    let first: u64 = match &query.cursor {
-        Some(cursor) => cursor.parse().map_err(|_| ApiError::field("cursor", "is not a next_cursor of this result"))?,
-        None => 0,
-    };
-    let mut lines = lines(app, rows, first).await?;
-    let mut found = Vec::new();
-    while let Some(line) = lines.next().await {
-        let row = serde_json::from_slice(&line?).map_err(|error| ApiError::internal(&error))?;
-        found.push(row);
-        if found.len() as u64 > limit {
+/// A result past its keeping time, or lost with its file.
+pub fn gone() -> ApiError {
+    ApiError::new(
+        Code::Gone,
+        "the result was kept for its time and is gone; where the question is still there, POST /v1/questions/{id}/rerun asks it again",
+    )
+}
+
+async fn page(question: &Question, columns: Vec<Column>, mut batches: Batches, first: u64, limit: u64) -> Result<Response> {
+    let mut rows: Vec<Row> = Vec::new();
+    let limit_reached = |rows: &Vec<Row>| rows.len() as u64 > limit;
+    while let Some(batch) = batches.next().await {
+        for line in batch? {
+            rows.push(serde_json::from_slice(&line).map_err(|error| ApiError::internal(&error))?);
+            if limit_reached(&rows) {
+                break;
+            }
+        }
+        if limit_reached(&rows) {
             break;
         }
     }
-    let more = found.len() as u64 > limit;
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let more = limit_reached(&rows);
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let body = ResultPage {
         columns,
-        rows: found,
+        rows,
         row_count: question.row_count.unwrap_or_default(),
         truncated: question.truncated,
         next_cursor: more.then(|| (first + limit).to_string()),
@@ -165,116 +242,31 @@ async fn page(app: &App, question: &Question, columns: Vec<Column>, rows: Rows, 
     Ok(axum::Json(body).into_response())
 }
 
-type Lines = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
-
-/// The lines of a result from a row on, each a JSON array.
-async fn lines(app: &App, rows: Rows, first: u64) -> Result<Lines> {
-    let (chunks, skip): (Lines, u64) = match rows {
-        Rows::Inline(bytes) => (stream::once(async move { Ok(Bytes::from(bytes)) }).boxed(), first),
-        Rows::File(file) => {
-            let (offset, at) = nearest(&file, first);
-            let path: ObjectPath = file.path.parse().map_err(|_| gone())?;
-            let chunks = app.files.stream_from(path, offset).await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "a result's file can't be read");
-                gone()
-            })?;
-            (chunks.map(|chunk| chunk.map(Bytes::from).map_err(|error| ApiError::internal(&error))).boxed(), first - at)
-        }
-    };
-    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    Ok(split(chunks).skip(skip).boxed())
-}
-
-// Where to begin reading for a row, and which row lies there.
-fn nearest(file: &RowsFile, first: u64) -> (u64, u64) {
-    let stride = file.stride.max(1);
-    let index = usize::try_from(first / stride).unwrap_or(usize::MAX).min(file.offsets.len().saturating_sub(1));
-    (file.offsets.get(index).copied().unwrap_or_default(), index as u64 * stride)
-}
-
-fn split(chunks: Lines) -> Lines {
-    let state = (chunks, Vec::new(), false);
-    stream::unfold(state, |(mut chunks, mut rest, mut over): (Lines, Vec<u8>, bool)| async move {
-        loop {
-            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let tail = rest.split_off(end + 1);
-                let mut line = std::mem::replace(&mut rest, tail);
-                line.pop();
-                return Some((Ok(Bytes::from(line)), (chunks, rest, over)));
-            }
-            if over {
-                return None;
-            }
-            match chunks.next().await {
-                Some(Ok(chunk)) => rest.extend_from_slice(&chunk),
-                Some(Err(error)) => return Some((Err(error), (chunks, Vec::new(), true))),
-                None => over = true,
-            }
-        }
-    })
-    .boxed()
-}
-
-async fn csv(app: &App, columns: &[Column], rows: Rows) -> Result<Response> {
-    let header_line = record(columns.iter().map(|column| disarmed(&column.name)));
-    let lines = lines(app, rows, 0).await?.map(|line| {
-        let row: Row = serde_json::from_slice(&line?).map_err(|error| ApiError::internal(&error))?;
-        Ok::<_, ApiError>(Bytes::from(record(row.iter().map(cell))))
-    });
-    let body = stream::once(async move { Ok(Bytes::from(header_line)) }).chain(lines);
-    // An error in the middle cuts the connection, so that a client does not take the part for the whole.
-    let body = Body::from_stream(body.map(|chunk| chunk.map_err(|error| std::io::Error::other(format!("{error:?}")))));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"result.csv\"")),
-    ];
-    Ok((headers, body).into_response())
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => disarmed(text),
-        other => other.to_string(),
-    }
-}
-
-// A spreadsheet runs a text that begins like a formula; an apostrophe makes it a text. Numbers keep their sign.
-fn disarmed(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    if risky { format!("'{text}") } else { text.to_owned() }
-}
-
-// RFC 4180.
-fn record(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> =
-        cells.map(|cell| if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }).collect();
-    format!("{}\r\n", cells.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn csv_quotes_and_disarms() {
-        let cells =
-            [json!("plain"), json!("a,b"), json!("say \"hi\""), json!("=1+1"), json!("-12.50"), json!(null), json!(7), json!("@x\ny")];
-        assert_eq!(record(cells.iter().map(cell)), "plain,\"a,b\",\"say \"\"hi\"\"\",'=1+1,-12.50,,7,\"'@x\ny\"\r\n");
+    fn query(format: Option<Format>) -> ResultQuery {
+        ResultQuery { format, limit: None, cursor: None, all: None, bom: None }
     }
 
     #[test]
-    fn reading_begins_at_the_nearest_offset() {
-        let file = RowsFile { path: String::new(), bytes: 100, offsets: vec![0, 40, 80], stride: 10 };
-        assert_eq!(nearest(&file, 0), (0, 0));
-        assert_eq!(nearest(&file, 19), (40, 10));
-        assert_eq!(nearest(&file, 500), (80, 20));
-    }
-
-    #[tokio::test]
-    async fn lines_come_whole_whatever_the_chunks_are() {
-        let chunks = ["[1", "]\n[2]\n[", "3]", "\n"].map(|text| Ok(Bytes::from_static(text.as_bytes())));
-        let found: Vec<Bytes> = split(stream::iter(chunks).boxed()).map(|line| line.expect("a line")).collect().await;
-        assert_eq!(found, ["[1]", "[2]", "[3]"]);
+    fn parameters_go_with_their_form_only() {
+        assert!(matches!(query(None).wanted(), Ok(Wanted::Page { first: 0, limit: 100 })));
+        assert!(matches!(ResultQuery { all: Some(true), ..query(None) }.wanted(), Ok(Wanted::Json)));
+        assert!(matches!(ResultQuery { bom: Some(true), ..query(Some(Format::Csv)) }.wanted(), Ok(Wanted::Csv { bom: true })));
+        assert!(matches!(query(Some(Format::Csv)).wanted(), Ok(Wanted::Csv { bom: false })));
+        for refused in [
+            ResultQuery { limit: Some(0), ..query(None) },
+            ResultQuery { limit: Some(1001), ..query(None) },
+            ResultQuery { cursor: Some("x".to_owned()), ..query(None) },
+            ResultQuery { bom: Some(true), ..query(None) },
+            ResultQuery { all: Some(true), limit: Some(5), ..query(None) },
+            ResultQuery { limit: Some(5), ..query(Some(Format::Csv)) },
+            ResultQuery { bom: Some(true), ..query(Some(Format::Xlsx)) },
+            ResultQuery { all: Some(true), ..query(Some(Format::Xlsx)) },
+        ] {
+            assert!(refused.wanted().is_err());
+        }
     }
 }

@@ -134,6 +134,7 @@ impl QuestionView {
         job_id: Uuid,
         question: &str,
         connection_id: Option<Uuid>,
+        file_id: Option<Uuid>,
         follows: Option<Uuid>,
         now: DateTime<Utc>,
     ) -> Self {
@@ -145,7 +146,7 @@ impl QuestionView {
             queue: None,
             question: Some(question.to_owned()).filter(|text| !text.is_empty()),
             connection_id,
-            file_id: None,
+            file_id,
             follows,
             sql: None,
             dialect: None,
@@ -170,6 +171,7 @@ impl QuestionView {
     }
 
     fn of(q: Question) -> Self {
+        let is_expired = q.status == "success" && q.columns.is_none();
         let chart = q.chart_type.map(|chart_type| {
             let picture = |form: &str| (chart_type != "table").then(|| format!("/v1/questions/{}/chart.{form}", q.id));
             ChartView { svg_url: picture("svg"), png_url: picture("png"), spec: q.chart_config, chart_type }
@@ -182,7 +184,7 @@ impl QuestionView {
             queue: QueueView::of(q.queue_position, q.queue_head_ms),
             question: Some(q.question).filter(|text| !text.is_empty()),
             connection_id: q.connection_id,
-            file_id: None,
+            file_id: q.file_id,
             follows: q.follows,
             sql: q.generated_sql,
             dialect: q.dialect,
@@ -198,7 +200,7 @@ impl QuestionView {
             usage: q.usage,
             timings_ms: q.timings,
             cached: q.cached,
-            error: q.error,
+            error: q.error.or_else(|| is_expired.then(|| json!(expired()))),
             job_id: q.job_id,
             replay_of: q.replay_of,
             created_at: q.created_at,
@@ -219,6 +221,12 @@ impl QuestionView {
         self.insights = json!([]);
         self.error = Some(json!(withheld()));
     }
+}
+
+/// Why an answer that was there is not shown.
+fn expired() -> Failure {
+    Failure::new(FailureCode::ResultExpired, "the answer was kept for its time and is gone")
+        .hint("POST /v1/questions/{id}/rerun asks the question again")
 }
 
 /// Why an answer that is there is not shown.

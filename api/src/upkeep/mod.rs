@@ -1,0 +1,3 @@
+//! The upkeep's records, for admins.
+
+pub mod list;
