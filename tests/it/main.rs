@@ -9,3 +9,7 @@ mod journeys;
 mod ledger;
 mod migrations;
 mod questions;
+mod schedules;
+mod upkeep;
+mod webhooks;
+mod workbooks;

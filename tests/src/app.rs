@@ -25,6 +25,7 @@ use crate::{
     client::Client,
     model_stub::ModelStub,
     mysql::MysqlReader,
+    processes::bin_dir,
     redis::TestRedis,
     running::Running,
     servers::{Database, Servers},
@@ -142,7 +143,9 @@ impl TestApp {
     pub async fn start_worker(&self) -> Running {
         let (settings, instance) = (self.settings.clone(), next("worker"));
         Running::start("worker", move |shutdown, started| async move {
-            let env = datagenie_worker::start::environment(settings, instance)?;
+            // This program is the test's; workbooks are read by the real one.
+            let reader = bin_dir().join("datagenie-worker");
+            let env = datagenie_worker::start::environment_reading_by(Some(reader), settings, instance)?;
             let _ = started.send(());
             datagenie_worker::start::serve(env, shutdown).await
         })

@@ -15,6 +15,7 @@ mod redis;
 mod running;
 mod servers;
 pub mod shop;
+mod sink;
 mod sources;
 mod wait;
 
@@ -32,6 +33,7 @@ pub use self::{
     redis::TestRedis,
     running::Running,
     servers::{Database, Servers, amqp_url, own_rabbitmq, word},
+    sink::{Received, Sink, Takes},
     sources::Reader,
     wait::{DEADLINE, until},
 };

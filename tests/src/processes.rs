@@ -27,6 +27,19 @@ pub struct Processes {
     started: Arc<AtomicUsize>,
 }
 
+/// Where our programs lie.
+///
+/// # Panics
+/// If this test's own program can't be found.
+pub(crate) fn bin_dir() -> PathBuf {
+    let beside = || {
+        let test = std::env::current_exe().expect("this program has a path");
+        // target/debug/deps/it-… → target/debug
+        test.parent().and_then(Path::parent).expect("it lies in a folder of a target folder").to_owned()
+    };
+    std::env::var_os(BIN_DIR).filter(|dir| !dir.is_empty()).map_or_else(beside, PathBuf::from)
+}
+
 impl Processes {
     /// Programs that share this app's database, Redis, files and model.
     ///
@@ -34,19 +47,20 @@ impl Processes {
     /// If this test's own program can't be found.
     #[must_use]
     pub fn of(app: &TestApp) -> Self {
-        let beside = || {
-            let test = std::env::current_exe().expect("this program has a path");
-            // target/debug/deps/it-… → target/debug
-            test.parent().and_then(Path::parent).expect("it lies in a folder of a target folder").to_owned()
-        };
-        let bin_dir = std::env::var_os(BIN_DIR).filter(|dir| !dir.is_empty()).map_or_else(beside, PathBuf::from);
-        Self { bin_dir, folder: app.folder().to_owned(), environment: app.environment.clone(), started: Arc::default() }
+        Self { bin_dir: bin_dir(), folder: app.folder().to_owned(), environment: app.environment.clone(), started: Arc::default() }
     }
 
     /// The same, with another setting.
     #[must_use]
     pub fn with_setting(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(crate::builder::variable(name), value.to_owned());
+        self
+    }
+
+    /// The same, with an environment variable that is no setting.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 

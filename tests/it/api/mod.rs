@@ -7,6 +7,7 @@ mod bodies;
 mod cancel_many;
 mod connections;
 mod dead_jobs;
+mod files;
 mod limited_keys;
 mod lists;
 mod masks;

@@ -293,6 +293,17 @@ async fn the_settings_begin_with_the_documents_defaults() {
         ("max_query_rows", json!(10000)),
         ("session_timeout_hours", json!(24)),
         ("cache_ttl_seconds", json!(3600)),
+        // Keeping times: the document's where it has one.
+        ("query_history_retention_days", json!(90)),
+        ("result_retention_days", json!(90)),
+        ("audit_log_retention_days", json!(180)),
+        ("cached_schema_retention_days", json!(30)),
+        ("event_retention_days", json!(30)),
+        ("job_retention_days", json!(30)),
+        ("dead_job_retention_days", json!(90)),
+        ("delivery_retention_days", json!(30)),
+        ("run_retention_days", json!(90)),
+        ("schema_resync_hours", json!(24)),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

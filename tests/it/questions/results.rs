@@ -1,11 +1,14 @@
 //! Results: their limits, their pages, and where large ones lie.
 
-use std::path::Path;
+use std::{
+    io::{Cursor, Read},
+    path::Path,
+};
 
 use datagenie_tests::{TestApp, shop};
 use serde_json::{Value, json};
 
-use super::{Shop, assert_success};
+use super::{BY_CHANNEL, Shop, assert_success};
 
 const IDS: &str = "SELECT id FROM orders ORDER BY id";
 
@@ -74,17 +77,96 @@ async fn a_result_is_paged_and_comes_whole_as_csv() {
     assert_eq!(shop.app.admin.get(path, None).await.expect(200).text, "\"a,b\",q,missing\r\n'=1+1,\"x\"\"y\",\r\n");
 
     let result = format!("/v1/questions/{id}/result");
-    for query in ["limit=0", "limit=1001", "cursor=x", "format=pdf"] {
+    let audited = reads(&shop).await;
+    for query in
+        ["limit=0", "limit=1001", "cursor=x", "format=pdf", "format=csv&limit=5", "format=xlsx&bom=true", "bom=true", "all=true&cursor=5"]
+    {
         shop.app.admin.get(format!("{result}?{query}"), None).await.problem(422, "invalid_request");
     }
-    shop.app.admin.get(format!("{result}?format=xlsx"), None).await.problem(422, "not_served_yet");
+    assert_eq!(reads(&shop).await, audited, "what was refused was not read");
     let beyond = shop.app.admin.get(format!("{result}?cursor=1000"), None).await.expect(200).body;
     assert_eq!((&beyond["rows"], &beyond["next_cursor"]), (&json!([]), &Value::Null));
-    let reads: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_logs WHERE action = 'result.read'")
+    let reads = reads(&shop).await;
+    assert!(reads >= 6, "each reading of a result is in the audit log: {reads}");
+}
+
+/// Readings of results in the audit log.
+async fn reads(shop: &Shop) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM audit_logs WHERE action = 'result.read'")
         .fetch_one(&shop.app.pool)
         .await
-        .expect("the audit log is read");
-    assert!(reads >= 6, "each reading of a result is in the audit log: {reads}");
+        .expect("the audit log is read")
+}
+
+/// The text of a part of a workbook; none if there is no such part.
+fn part(workbook: &[u8], name: &str) -> Option<String> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).expect("a zip file");
+    let mut text = String::new();
+    archive.by_name(name).ok()?.read_to_string(&mut text).expect("is text");
+    Some(text)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_comes_whole_as_a_workbook_with_its_picture() {
+    let shop = Shop::sqlite_of(TestApp::builder().offline().start().await).await;
+    let answer = shop.run(BY_CHANNEL).await;
+    assert_success(&answer);
+    let audited = reads(&shop).await;
+    let path = format!("/v1/questions/{}/result?format=xlsx", answer["id"].as_str().unwrap_or_default());
+    let book = shop.app.admin.get(&path, None).await.expect(200);
+    assert_eq!(book.header("content-type"), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet");
+    assert_eq!(book.header("content-disposition"), "attachment; filename=\"result.xlsx\"");
+    assert_eq!(book.header("content-length"), book.bytes.len().to_string());
+    let rows = part(&book.bytes, "xl/worksheets/sheet1.xml").expect("rows");
+    assert!(rows.contains("channel") && rows.contains("web") && rows.contains("<v>590000</v>") && rows.contains("A1:B4"), "{rows}");
+    let mut archive = zip::ZipArchive::new(Cursor::new(&book.bytes)).expect("a zip file");
+    assert!(archive.by_name("xl/media/image1.png").is_ok(), "the picture of the chart");
+    assert_eq!(reads(&shop).await, audited + 1);
+    shop.app.client("bob").await.get(&path, None).await.problem(404, "not_found");
+
+    let table = shop.run("SELECT name, email FROM customers ORDER BY id").await;
+    let path = format!("/v1/questions/{}/result?format=xlsx", table["id"].as_str().unwrap_or_default());
+    let book = shop.app.admin.get(path, None).await.expect(200);
+    assert_eq!(part(&book.bytes, "xl/worksheets/sheet2.xml"), None, "a table has no picture");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_comes_whole_as_json_and_as_csv_with_a_mark() {
+    let shop = Shop::sqlite_of(TestApp::builder().offline().start().await).await;
+    let answer = shop.run(IDS).await;
+    let path = format!("/v1/questions/{}/result", answer["id"].as_str().unwrap_or_default());
+    let whole = shop.app.admin.get(format!("{path}?all=true"), None).await.expect(200);
+    assert_eq!(numbers(&whole.body["rows"]), (1..=shop::ORDERS).collect::<Vec<_>>());
+    assert_eq!((&whole.body["columns"][0]["name"], &whole.body["truncated"]), (&json!("id"), &json!(false)));
+    assert_eq!((&whole.body["row_count"], &whole.body["next_cursor"]), (&json!(shop::ORDERS), &Value::Null));
+    let none = shop.run("SELECT id FROM orders WHERE id < 0").await;
+    let empty = format!("/v1/questions/{}/result?all=true", none["id"].as_str().unwrap_or_default());
+    assert_eq!(shop.app.admin.get(empty, None).await.expect(200).body["rows"], json!([]));
+
+    let marked = shop.app.admin.get(format!("{path}?format=csv&bom=true"), None).await.expect(200);
+    let plain = shop.app.admin.get(format!("{path}?format=csv"), None).await.expect(200);
+    assert_eq!(marked.bytes, [b"\xEF\xBB\xBF", plain.bytes.as_slice()].concat());
+    let cells = shop.run("SELECT -5 AS n, '-5' AS t, '+8210' AS \"=name\", '@x' AS at").await;
+    assert_success(&cells);
+    let path = format!("/v1/questions/{}/result?format=csv", cells["id"].as_str().unwrap_or_default());
+    assert_eq!(shop.app.admin.get(path, None).await.expect(200).text, "n,t,'=name,at\r\n-5,'-5,'+8210,'@x\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_of_a_cut_result_say_so() {
+    let app = TestApp::builder().offline().with_setting("query.max_rows", "10").start().await;
+    let shop = Shop::sqlite_of(app).await;
+    let cut = shop.run(IDS).await;
+    let path = format!("/v1/questions/{}/result", cut["id"].as_str().unwrap_or_default());
+    for format in ["csv", "xlsx"] {
+        let file = shop.app.admin.get(format!("{path}?format={format}"), None).await.expect(200);
+        assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"result-truncated.{format}\""));
+        if format == "xlsx" {
+            let notes = part(&file.bytes, "xl/worksheets/sheet2.xml").or_else(|| part(&file.bytes, "xl/worksheets/sheet3.xml"));
+            assert!(notes.is_some_and(|notes| notes.contains("cut off at a limit: it has 10 rows")));
+        }
+    }
+    assert_eq!(shop.app.admin.get(format!("{path}?all=true"), None).await.expect(200).body["truncated"], true);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,4 +194,7 @@ async fn a_large_result_lies_in_a_file_and_is_paged_like_a_small_one() {
     assert_eq!(middle["rows"][0], rows[4999], "reading begins in the middle of the file");
     let csv = shop.app.admin.get(format!("/v1/questions/{id}/result?format=csv"), None).await.expect(200);
     assert_eq!(csv.text.lines().count(), count + 1);
+    let book = shop.app.admin.get(format!("/v1/questions/{id}/result?format=xlsx"), None).await.expect(200);
+    let sheet = part(&book.bytes, "xl/worksheets/sheet1.xml").expect("rows");
+    assert_eq!(sheet.matches("<row ").count(), count + 1);
 }
