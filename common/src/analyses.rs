@@ -23,7 +23,7 @@ pub struct Analysis {
     pub insights: Vec<Insight>,
     /// Sheets that were not analysed, and why.
     pub skipped: Vec<SkippedSheet>,
-    /// What was assumed for the whole file (encoding, delimiter, date system), in sentences.
+    /// What was assumed for the whole file (encoding, delimiter, date system), in sentences of the analysis' language.
     pub notes: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct AnalysisChart {
 pub struct SkippedSheet {
     /// Its name.
     pub sheet: String,
-    /// `hidden`, `empty`, `no_table` or `not_a_worksheet`.
+    /// `hidden`, `empty`, `no_table`, `not_a_worksheet` (a chart, a dialog, macros) or `unreadable` (its part of the file is damaged).
     pub reason: String,
     /// The same in a sentence.
     pub text: String,
@@ -77,9 +77,10 @@ pub struct AnalysedTable {
 /// Something that was taken for granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assumption {
-    /// A word for programs: `title_row`, `multi_row_header`, `merged_header`, `no_header`, `duplicate_header`, `missing_header`, `blank_rows`,
-    /// `blank_columns`, `total_row`, `repeated_header`, `note_row`, `text_as_number`, `text_as_date`, `text_as_boolean`, `percent`, `currency`,
-    /// `mixed_types`, `error_cells`, `merged_cells`, `hidden_sheet`, `several_tables`, `placeholder_as_null`.
+    /// A word for programs: `title_row`, `multi_row_header`, `merged_header`, `no_header`, `no_table`, `duplicate_header`,
+    /// `missing_header`, `blank_rows`, `blank_columns`, `total_row`, `repeated_header`, `section_row`, `note_row`, `text_as_number`, `text_as_date`, `text_as_boolean`,
+    /// `percent`, `currency`, `mixed_types`, `error_cells`, `merged_cells`, `hidden_sheet`, `hidden_rows`, `hidden_columns`, `several_tables`,
+    /// `placeholder_as_null`, `formula_without_value`, `blank_as_above`.
     pub kind: String,
     /// The same in a sentence.
     pub text: String,

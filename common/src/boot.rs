@@ -6,10 +6,12 @@ use secrecy::ExposeSecret;
 
 use crate::{
     crypto::{Keyring, SealingError},
+    live_settings,
     settings::{Settings, SettingsError, Sources},
     store::{
         self, StoreError,
         migrations::{self, MigrationError},
+        sealing_check::{self, SealingCheckError},
         system_settings,
     },
 };
@@ -26,12 +28,18 @@ pub enum BootError {
     /// The database's schema is not this program's.
     #[error(transparent)]
     Migration(#[from] MigrationError),
+    /// The key is not the database's.
+    #[error(transparent)]
+    SealingCheck(#[from] SealingCheckError),
+    /// A stored setting can't be used.
+    #[error("system_settings.{0} can't be used: {1}")]
+    Stored(&'static str, String),
     /// The database does not answer.
     #[error("the system database (database.url) does not answer")]
     Store(#[from] StoreError),
 }
 
-/// Reads the settings, checks the key's form and the database's schema, and reads the settings that are stored there.
+/// Reads the settings, checks the key's form, the database's schema and that the key is its, and reads the settings that are stored there.
 ///
 /// # Errors
 /// [`BootError`].
@@ -39,11 +47,17 @@ pub async fn settings(config: Option<&Path>, application: &str) -> Result<Settin
     let sources = Sources::from_process(config)?;
     let settings = Settings::load(&sources)?;
     // Before anything is reached: a service without a key must not even begin.
-    Keyring::from_setting(settings.sealing.key.expose_secret()).map_err(BootError::Sealing)?;
+    let keyring = Keyring::from_setting(settings.sealing.key.expose_secret()).map_err(BootError::Sealing)?;
     let pool = store::connect(settings.database.url.expose(), 1, application)?;
     migrations::check(&pool).await?;
-    let stored = system_settings::all(&pool).await?;
+    sealing_check::check(&pool, &keyring).await?;
+    let rows = system_settings::all(&pool).await?;
     pool.close().await;
+    let (stored, unusable) = live_settings::usable(&rows, &keyring);
+    // Better no start than one with other bounds or keeping times than somebody wanted.
+    if let Some((key, why)) = unusable.into_iter().next() {
+        return Err(BootError::Stored(key, why));
+    }
     Ok(Settings::load(&sources.with_stored(stored))?)
 }
 

@@ -41,6 +41,11 @@ impl JobKind {
         }
     }
 
+    /// Every kind with each lane that it waits in: questions of batches wait in a lane of their own.
+    pub fn places() -> impl Iterator<Item = (Self, Lane)> {
+        Self::ALL.iter().map(|kind| (*kind, kind.lane())).chain([(Self::AnswerQuestion, Lane::Bulk)])
+    }
+
     /// The first word of its events' types.
     #[must_use]
     pub fn event_subject(self) -> &'static str {

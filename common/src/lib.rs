@@ -7,6 +7,8 @@ pub mod wording;
 pub mod clock;
 pub mod crypto;
 pub mod jobs;
+
+pub mod batches;
 pub mod schedules;
 
 pub mod events;
@@ -17,15 +19,20 @@ pub mod telemetry;
 pub mod batcher;
 pub mod store;
 
-pub mod boot;
 pub mod broker;
 pub mod cache;
 pub mod charts;
 pub mod files;
 pub mod ops;
 
+pub mod live_settings;
+
+pub mod boot;
+
 pub mod analyses;
 pub mod exports;
 
 pub mod dispatch;
 pub mod live;
+
+pub mod settling;

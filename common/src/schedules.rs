@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::ConnectionId,
+    batches::{Budget, Line, OnInvalid},
+    ids::{ConnectionId, FileId},
     jobs::CacheMode,
     model::{timing::Timing, upkeep::UpkeepTask},
     word_enum,
@@ -25,6 +26,9 @@ word_enum! {
 /// A time that passed so many seconds ago was not missed, only late: another scheduler had to take over.
 const LATE_SECONDS: i64 = 60;
 
+/// Questions of a batch that comes by itself: they are kept with the schedule.
+pub const MOST_QUESTIONS: usize = 1_000;
+
 /// What a schedule does at its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -37,12 +41,32 @@ pub enum Action {
         /// In the owner's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         question: Option<String>,
+        /// The uploaded file that it is asked of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file_id: Option<FileId>,
         /// A reviewed statement instead.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sql: Option<String>,
         /// Whether a cached answer will do; a schedule asks anew unless it says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheMode>,
+    },
+    /// Asks many questions at once, as its owner.
+    Batch {
+        /// The database of questions that name no file; none: general questions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection_id: Option<ConnectionId>,
+        /// What becomes of it where some can't be asked at its time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_invalid: Option<OnInvalid>,
+        /// What each run may cost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
+        /// Called at the end of each run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        callback_url: Option<String>,
+        /// At most [`MOST_QUESTIONS`].
+        questions: Vec<Line>,
     },
     /// Reads a connection's schema again.
     SchemaSync {
@@ -61,7 +85,7 @@ impl Action {
     #[must_use]
     pub fn connection(&self) -> Option<ConnectionId> {
         match self {
-            Self::Question { connection_id, .. } => *connection_id,
+            Self::Question { connection_id, .. } | Self::Batch { connection_id, .. } => *connection_id,
             Self::SchemaSync { connection_id } => Some(*connection_id),
             Self::Maintenance { .. } => None,
         }

@@ -1,14 +1,22 @@
 //! Caches and live messages over Redis, which may be away: a look-up that fails is a miss, a write that fails is nothing.
 
+mod attempts;
 mod breaker;
 mod keys;
 mod subscription;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::stream::BoxStream;
 use redis::{
-    Client, Cmd, FromRedisValue, RedisError,
+    Client, Cmd, FromRedisValue, RedisError, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
     cmd,
 };
@@ -16,7 +24,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::timeout};
 
 use self::breaker::Breaker;
-pub use self::{keys::CacheKey, subscription::Heard};
+pub use self::{
+    attempts::{Attempt, Rules, Verdict},
+    keys::CacheKey,
+    subscription::Heard,
+};
 
 /// Values longer than this are not stored.
 pub const MAX_VALUE_BYTES: usize = 1_048_576;
@@ -42,12 +54,13 @@ pub struct Cache {
     client: Client,
     connection: ConnectionManager,
     breaker: Arc<Breaker>,
-    query_ttl: Duration,
+    /// In milliseconds; shared by all clones.
+    query_ttl: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("query_ttl", &self.query_ttl).finish_non_exhaustive()
+        f.debug_struct("Cache").field("query_ttl", &self.query_ttl()).finish_non_exhaustive()
     }
 }
 
@@ -65,7 +78,16 @@ impl Cache {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(COMMAND_TIMEOUT));
         let connection = client.get_connection_manager_lazy(config).map_err(CacheError::Url)?;
-        Ok(Self { client, connection, breaker: Arc::new(Breaker::new()), query_ttl })
+        Ok(Self { client, connection, breaker: Arc::new(Breaker::new()), query_ttl: Arc::new(AtomicU64::new(milliseconds(query_ttl))) })
+    }
+
+    /// Sets how long query results are kept that are stored from now on, for all clones.
+    pub fn set_query_ttl(&self, ttl: Duration) {
+        self.query_ttl.store(milliseconds(ttl), Ordering::Relaxed);
+    }
+
+    fn query_ttl(&self) -> Duration {
+        Duration::from_millis(self.query_ttl.load(Ordering::Relaxed))
     }
 
     /// The value under a key; none if there is none, if it has another form, or if Redis is away.
@@ -121,6 +143,32 @@ impl Cache {
         self.run::<i64>(&command).await.is_some()
     }
 
+    /// Runs a script with these keys and arguments; none if Redis is away or is being left alone.
+    pub async fn evaluate<T: FromRedisValue>(&self, script: &Script, keys: &[String], arguments: &[String]) -> Option<T> {
+        if self.breaker.is_open() {
+            return None;
+        }
+        let mut call = script.prepare_invoke();
+        for key in keys {
+            call.key(key);
+        }
+        for argument in arguments {
+            call.arg(argument);
+        }
+        let mut connection = self.connection.clone();
+        match timeout(COMMAND_TIMEOUT, call.invoke_async::<T>(&mut connection)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => {
+                self.breaker.trip(&error);
+                None
+            }
+            Err(elapsed) => {
+                self.breaker.trip(&elapsed);
+                None
+            }
+        }
+    }
+
     /// Hears these channels for ever: reconnects by itself, and says so, because what was published meanwhile is lost.
     #[must_use]
     pub fn subscribe(&self, channels: Vec<String>) -> BoxStream<'static, Heard> {
@@ -141,7 +189,7 @@ impl Cache {
             count(key, "too_long");
             return None;
         }
-        let milliseconds = u64::try_from(key.ttl(self.query_ttl).min(at_most).as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = milliseconds(key.ttl(self.query_ttl()).min(at_most));
         if milliseconds == 0 {
             return Some(false);
         }
@@ -174,6 +222,10 @@ impl Cache {
             }
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn count(key: &CacheKey<'_>, outcome: &'static str) {

@@ -1,5 +1,6 @@
 //! Sealing of secrets at rest, hashing of passwords, opaque tokens, and signatures of webhooks. No I/O.
 
+pub mod password_policy;
 pub mod passwords;
 pub mod sealing;
 pub mod signing;

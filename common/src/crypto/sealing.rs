@@ -107,13 +107,29 @@ impl Keyring {
         self.keys().map(|key| key.id.as_str()).collect()
     }
 
-    /// HMAC-SHA-256 of a text that may hold a secret and is only compared: without the key nobody can try passwords against it.
-    /// Under another first key the same text has another one.
+    /// The ids that the key goes by which seals: its own, and the one that it has without a name.
     #[must_use]
-    pub fn mac(&self, text: &[u8]) -> Vec<u8> {
-        // HMAC takes keys of any length.
-        let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.first.mac_key[..]) else { return Vec::new() };
-        mac.chain_update(text).finalize().into_bytes().to_vec()
+    pub fn sealing_ids(&self) -> Vec<String> {
+        vec![self.first.id.clone(), self.first.hashed_id.clone()]
+    }
+
+    /// The ids that any key of the ring goes by.
+    #[must_use]
+    pub fn all_ids(&self) -> Vec<String> {
+        self.keys().flat_map(|key| [key.id.clone(), key.hashed_id.clone()]).collect()
+    }
+
+    /// HMAC-SHA-256 of a text that may hold a secret and is only compared: without the key nobody can try passwords against it.
+    /// Under another key the same text has another one: first that of the key that seals, then those of the others, which may have been
+    /// the first one a while ago.
+    #[must_use]
+    pub fn macs(&self, text: &[u8]) -> Vec<Vec<u8>> {
+        let mac = |key: &RingKey| {
+            // HMAC takes keys of any length.
+            let Ok(mac) = Hmac::<Sha256>::new_from_slice(&key.mac_key[..]) else { return Vec::new() };
+            mac.chain_update(text).finalize().into_bytes().to_vec()
+        };
+        self.keys().map(mac).collect()
     }
 
     /// Seals `clear` for one place: `{"v": 1, "key_id", "nonce", "ciphertext"}`, the last two in base64.
@@ -159,6 +175,15 @@ impl Keyring {
     #[must_use]
     pub fn needs_reseal(&self, sealed: &Value) -> bool {
         text_of(sealed, "key_id").is_none_or(|id| !self.first.goes_by(id))
+    }
+
+    /// The same value sealed with the first key, for the same place.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn reseal(&self, table: &str, column: &str, row: Uuid, sealed: &Value) -> Result<Value, SealingError> {
+        let clear = self.open(table, column, row, sealed)?;
+        self.seal(table, column, row, clear.expose_secret())
     }
 
     /// A check value to store in `system_settings` under `sealing_check`: a constant sealed with the first key.

@@ -20,6 +20,12 @@ pub fn row(columns: &[Column], row: &[Value]) -> String {
     record(row.iter().enumerate().map(|(index, value)| cell(value, kind(index))))
 }
 
+/// A line of texts.
+#[must_use]
+pub fn line(texts: impl Iterator<Item = String>) -> String {
+    record(texts.map(|text| disarmed(&text)))
+}
+
 fn cell(value: &Value, kind: ColumnKind) -> String {
     match value {
         Value::Null => String::new(),

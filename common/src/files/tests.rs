@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use super::*;
+use crate::ids::{JobId, LeaseId, QuestionId};
 
 struct Folder(PathBuf);
 
@@ -12,7 +15,7 @@ impl Folder {
     }
 
     fn open(&self) -> Files {
-        Files::open(&self.0).expect("a folder")
+        Files::in_folder(&self.0).expect("a folder")
     }
 }
 
@@ -39,7 +42,7 @@ async fn what_is_put_is_read_whole_and_in_part() {
     assert!(files.get_range(path, 10..99).await.expect("reads").is_empty());
     let pieces: Vec<Vec<u8>> = files.stream(path).await.expect("is there").try_collect().await.expect("reads");
     assert_eq!(pieces.concat(), b"0123456789");
-    let again = Files::open(&folder.0).expect("opens again");
+    let again = Files::in_folder(&folder.0).expect("opens again");
     assert_eq!(again.get_bytes(path).await.expect("is still there"), b"0123456789");
 }
 
@@ -117,7 +120,7 @@ fn paths_are_read_back_and_nothing_else_is() {
 fn a_folder_that_cannot_be_made_is_told() {
     let folder = Folder::new();
     std::fs::write(&folder.0, b"a file in its place").expect("writes");
-    let error = Files::open(&folder.0.join("below")).expect_err("no folder");
+    let error = Files::in_folder(&folder.0.join("below")).expect_err("no folder");
     assert!(matches!(error, FilesError::Root { .. }));
     std::fs::remove_file(&folder.0).expect("removes");
 }

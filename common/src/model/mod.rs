@@ -4,12 +4,14 @@ pub mod connections;
 pub mod drift;
 pub mod jobs;
 pub mod language;
+pub mod limits;
 pub mod policies;
 pub mod questions;
 pub mod results;
 pub mod schemas;
 pub mod timing;
 pub mod upkeep;
+pub mod usernames;
 pub mod users;
 pub mod workbooks;
 

@@ -53,6 +53,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// None but those of a permission.
+    pub const NONE: Self = Self { max_rows: u64::MAX, max_bytes: u64::MAX, max_seconds: u64::MAX };
+
     /// The time limit.
     #[must_use]
     pub fn max_time(&self) -> Duration {

@@ -105,6 +105,8 @@ word_enum! {
         PermissionDenied = "permission_denied",
         /// The connection is not `ready`.
         ConnectionNotReady = "connection_not_ready",
+        /// The budget of its batch was spent before it was its turn.
+        BudgetSpent = "budget_spent",
         /// The job's deadline came first.
         DeadlinePassed = "deadline_passed",
         /// The answer was kept for its time and is gone.

@@ -17,6 +17,8 @@ word_enum! {
         Questions = "questions",
         /// Answers past their keeping time, with their files.
         Results = "results",
+        /// Batches past their keeping time, and lines of uploads that came to nothing.
+        Batches = "batches",
         /// Columns of customers' databases that no sync has seen for long.
         CachedSchemas = "cached_schemas",
         /// Durable events.
@@ -42,7 +44,7 @@ impl UpkeepTask {
             Self::StaleSchemas => 60.0,
             Self::Sessions | Self::IdempotencyKeys => 600.0,
             Self::AuditLogs | Self::Questions | Self::Results | Self::CachedSchemas | Self::Events => 3_600.0,
-            Self::Deliveries | Self::Jobs | Self::Workbooks => 3_600.0,
+            Self::Batches | Self::Deliveries | Self::Jobs | Self::Workbooks => 3_600.0,
             Self::Files | Self::Runs => 21_600.0,
         }
     }

@@ -21,7 +21,7 @@ word_enum! {
         Time = "time",
         /// True or false.
         Boolean = "boolean",
-        /// Values of several types, none of which is nearly all: read as text.
+        /// Values of several types, none of which is nearly all (19 of 20): read as text.
         Mixed = "mixed",
         /// Nothing.
         Empty = "empty",

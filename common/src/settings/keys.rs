@@ -1,5 +1,26 @@
 //! The table of every setting: its name, form, default, secrecy and meaning. Loading, the default file and `--help` are made from it.
 
+use serde_json::Value;
+
+use super::values::LONGEST_TEXT;
+use crate::word_enum;
+
+word_enum! {
+    /// What kind of JSON value a setting has.
+    pub enum ValueType {
+        /// Any text; lists are texts too.
+        Text = "text",
+        /// Text that is never shown.
+        Secret = "secret",
+        /// A whole number.
+        Integer = "integer",
+        /// Any number.
+        Number = "number",
+        /// `true` or `false`.
+        Boolean = "boolean",
+    }
+}
+
 /// What a setting's value must look like.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -19,12 +40,14 @@ pub enum Kind {
     WebUrl,
     /// A URL of one of these schemes that may hold a password.
     SecretUrl(&'static [&'static str]),
-    /// The path of a folder.
-    Folder,
+    /// The path of a folder, or `s3://BUCKET/PREFIX`.
+    FileRoot,
     /// Absolute paths of folders, separated by colons; may be empty.
     Folders,
     /// IP networks in CIDR form, separated by commas; may be empty.
     Cidrs,
+    /// Web origins like `https://app.example.com`, separated by commas; may be empty.
+    Origins,
     /// Names of lanes, separated by commas.
     Lanes,
     /// Directives of `tracing_subscriber::EnvFilter`.
@@ -35,7 +58,7 @@ impl Kind {
     /// Whether an empty text is a value of its own. For all other kinds an empty environment variable counts as not set.
     #[must_use]
     pub fn takes_empty(self) -> bool {
-        matches!(self, Self::Folders | Self::Cidrs)
+        matches!(self, Self::Folders | Self::Cidrs | Self::Origins)
     }
 
     /// Whether the value may hold a secret, so that no message shows it.
@@ -44,20 +67,43 @@ impl Kind {
         matches!(self, Self::Secret | Self::SecretUrl(_))
     }
 
+    /// What kind of JSON value it is.
+    #[must_use]
+    pub fn value_type(self) -> ValueType {
+        match self {
+            Self::Secret | Self::SecretUrl(_) => ValueType::Secret,
+            Self::Integer(..) => ValueType::Integer,
+            Self::Decimal(..) => ValueType::Number,
+            Self::Boolean => ValueType::Boolean,
+            _ => ValueType::Text,
+        }
+    }
+
+    /// The least and the greatest value of a number.
+    #[must_use]
+    pub fn bounds(self) -> Option<(Value, Value)> {
+        match self {
+            Self::Integer(least, most) => Some((least.into(), most.into())),
+            Self::Decimal(least, most) => Some((least.into(), most.into())),
+            _ => None,
+        }
+    }
+
     /// What is expected, to follow the word "expected".
     #[must_use]
     pub fn expected(self) -> String {
         match self {
-            Self::Text | Self::Secret => "text".to_owned(),
+            Self::Text | Self::Secret => format!("text of at most {LONGEST_TEXT} characters"),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Decimal(least, most) => format!("a number from {least} to {most}"),
             Self::Boolean => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::WebUrl => "an http or https URL".to_owned(),
             Self::SecretUrl(schemes) => format!("a URL that starts with {}://", schemes.join("://, ")),
-            Self::Folder => "the path of a folder".to_owned(),
+            Self::FileRoot => "the path of a folder, or s3://BUCKET or s3://BUCKET/PREFIX".to_owned(),
             Self::Folders => "absolute paths of folders, separated by colons".to_owned(),
             Self::Cidrs => "IP networks like 10.0.0.0/8, separated by commas".to_owned(),
+            Self::Origins => "web origins like https://app.example.com, separated by commas".to_owned(),
             Self::Lanes => "lanes (interactive, bulk, maintenance, webhook), separated by commas".to_owned(),
             Self::LogFilter => "log directives like `info` or `info,sqlx=warn`".to_owned(),
         }
@@ -107,6 +153,18 @@ impl Key {
         self.name.split_once('.').unwrap_or(("", self.name))
     }
 
+    /// The group that it belongs to in `system_settings`, by its section.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self.parts().0 {
+            // As the document has it.
+            "files" => "file",
+            section => section,
+        }
+    }
+
+    // Lets it be changed while the service runs: it is then a key of `system_settings` and of `/v1/settings`. Whoever uses it must ask
+    // `LiveSettings::get` for it each time, instead of keeping what held at the start.
     const fn stored(mut self, key: &'static str) -> Self {
         self.stored = Some(key);
         self
@@ -128,6 +186,11 @@ const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Key {
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { name, kind, fallback: Fallback::Value(default), stored: None, alias: None, doc }
+}
+
+/// A time that something is kept.
+const fn days(name: &'static str, default: &'static str, doc: &'static str) -> Key {
+    key(name, Kind::Integer(1, 36_500), default, doc)
 }
 
 /// The default of `llm.base_url`; another one means a model is configured even without an API key.
@@ -159,12 +222,57 @@ pub const KEYS: &[Key] = &[
     key("api.host", Kind::Text, "127.0.0.1", "The address the api listens on."),
     key("api.port", PORT, "8080", "The port the api listens on; 0 takes any free one."),
     optional("api.public_url", Kind::WebUrl, "The api's address as clients see it, for links in events and webhooks."),
+    key(
+        "api.trusted_proxies",
+        Kind::Cidrs,
+        "",
+        "Networks of reverse proxies in front of the api: where a request comes from one of them, its X-Forwarded-For says for whom.",
+    ),
     key("api.max_body_kb", Kind::Integer(16, 102_400), "1024", "The longest request body in KiB; file uploads have a limit of their own."),
     key(
         "api.slow_client_seconds",
         Kind::Integer(1, 600),
         "10",
         "After how long a client that takes nothing of what is sent to it is disconnected, and an upload of which nothing comes is given up. WebSockets are pinged at twice this interval.",
+    ),
+    key(
+        "api.max_connections",
+        Kind::Integer(16, 1_000_000),
+        "50000",
+        "Connections of clients an api process holds; the next one is turned away.",
+    ),
+    key(
+        "api.max_connections_per_address",
+        Kind::Integer(0, 1_000_000),
+        "20000",
+        "Connections of one address an api process holds; 0: no limit of its own. Trusted proxies have none.",
+    ),
+    key("api.header_seconds", Kind::Integer(1, 600), "10", "How long the head of a request may take to arrive."),
+    key("api.max_header_kb", Kind::Integer(8, 1_024), "32", "The longest head of a request, in KiB; it has at most 100 headers."),
+    key(
+        "api.body_seconds",
+        Kind::Integer(1, 3_600),
+        "30",
+        "How long the body of a request may take to arrive; uploads have rules of their own.",
+    ),
+    key(
+        "api.request_seconds",
+        Kind::Integer(5, 3_600),
+        "180",
+        "How long a request may be worked on before it is given up; uploads and streams are not.",
+    ),
+    key("api.keep_alive_seconds", Kind::Integer(1, 3_600), "75", "How long a connection may stay open between two requests."),
+    key(
+        "api.cors_origins",
+        Kind::Origins,
+        "",
+        "Web origins whose pages may call the api with a token; none: only its own pages. Cookies are never taken from other origins.",
+    ),
+    key(
+        "api.hsts_seconds",
+        Kind::Integer(0, 63_072_000),
+        "0",
+        "For how long browsers are told to use https alone (Strict-Transport-Security); 0: they are not. For an api behind TLS.",
     ),
     key(
         "worker.concurrency",
@@ -215,7 +323,59 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits.waiting", Kind::Integer(1, 1_000_000_000), "1000000", "Jobs that may wait in all; the next one is refused with 503."),
     key("limits.question_bytes", Kind::Integer(1, 1_048_576), "10240", "The longest question, in bytes."),
+    key("limits.batch_lines", Kind::Integer(1, 1_000_000), "50000", "Lines of one batch."),
+    key(
+        "limits.batch_mb",
+        Kind::Integer(1, 10_240),
+        "128",
+        "The longest upload of a batch, in MiB. It is kept on disk, not in memory, until it is taken in.",
+    ),
+    key(
+        "limits.batches_per_user",
+        Kind::Integer(1, 1_000_000),
+        "100",
+        "Batches of one user that have not ended; the next one is refused with 429.",
+    ),
     key("limits.max_wait_seconds", Kind::Integer(0, 60), "60", "The longest time a request may be held by `Prefer: wait`."),
+    key(
+        "limits.requests_per_minute",
+        Kind::Integer(0, 100_000_000),
+        "0",
+        "Requests one user may make within a minute, by all of his sessions and keys together; 0: no limit.",
+    )
+    .stored("requests_per_minute"),
+    key(
+        "limits.questions_per_hour",
+        Kind::Integer(0, 100_000_000),
+        "0",
+        "Questions one user may ask within an hour, those of batches included; 0: no limit.",
+    )
+    .stored("questions_per_hour"),
+    key(
+        "limits.concurrent_questions",
+        Kind::Integer(0, 100_000_000),
+        "0",
+        "Questions of one user that may be unanswered at a time; 0: as many as limits.waiting_per_user lets wait.",
+    )
+    .stored("concurrent_questions"),
+    key("limits.uploads_per_hour", Kind::Integer(0, 1_000_000), "1000", "Files one user may upload within an hour; 0: no limit.")
+        .stored("uploads_per_hour"),
+    key("limits.upload_mb_per_day", Kind::Integer(0, 10_000_000), "51200", "What one user may upload within a day, in MiB; 0: no limit.")
+        .stored("upload_mb_per_day"),
+    key(
+        "limits.tokens_per_day",
+        Kind::Integer(0, 1_000_000_000_000),
+        "0",
+        "Tokens of the model that the questions of one user may use up on a day (UTC); 0: no limit.",
+    )
+    .stored("tokens_per_day"),
+    key(
+        "limits.cost_per_day",
+        Kind::Decimal(0.0, 1_000_000_000.0),
+        "0",
+        "What the questions of one user may cost on a day (UTC), by llm.prompt_price and llm.completion_price; 0: no limit.",
+    )
+    .stored("cost_per_day"),
     required(
         "sealing.key",
         Kind::Secret,
@@ -224,6 +384,7 @@ pub const KEYS: &[Key] = &[
     .alias("ENCRYPTION_KEY"),
     key("llm.base_url", Kind::WebUrl, DEFAULT_LLM_BASE_URL, "The address of an OpenAI-compatible API."),
     optional("llm.api_key", Kind::Secret, "Its API key. Without one, and with the default address, the offline planner answers.")
+        .stored("openai_api_key")
         .alias("OPENAI_API_KEY"),
     key("llm.model", Kind::Text, "gpt-4", "The model.").stored("openai_model"),
     key("llm.temperature", Kind::Decimal(0.0, 2.0), "0.0", "Its temperature.").stored("openai_temperature"),
@@ -268,13 +429,32 @@ pub const KEYS: &[Key] = &[
         "true",
         "Whether the model is asked for strict JSON by schema; turn it off for servers that do not know it.",
     ),
-    key("files.root", Kind::Folder, ".datagenie/files", "Where result files, charts and uploads lie. All processes share it."),
+    key(
+        "files.root",
+        Kind::FileRoot,
+        ".datagenie/files",
+        "Where result files, charts and uploads lie: a folder or a bucket of S3. All processes share it.",
+    ),
+    optional("files.s3_endpoint", Kind::WebUrl, "The address of the bucket's server, if it is not AWS's (MinIO, Ceph …)."),
+    key("files.s3_region", Kind::Text, "us-east-1", "The bucket's region."),
+    optional("files.s3_key_id", Kind::Text, "The id of the access key to the bucket; without one the machine's role is asked for."),
+    optional("files.s3_secret_key", Kind::Secret, "The secret of the access key."),
+    key(
+        "files.s3_path_style",
+        Kind::Boolean,
+        "false",
+        "Whether the bucket's name stands in the path (as most servers but AWS's want it), not in the host.",
+    ),
+    key("files.s3_allow_http", Kind::Boolean, "false", "Whether the bucket may be reached without TLS. For tests and private networks."),
     key("files.max_size_mb", Kind::Integer(1, 10_240), "50", "The largest upload, in MiB.").stored("max_file_size_mb"),
+    key("files.uploads", Kind::Integer(1, 10_000), "16", "Uploads an api process takes in at once; the next one is refused with 503."),
+    key("files.uploads_per_user", Kind::Integer(1, 10_000), "4", "Uploads of one user at once; the next one is refused with 429."),
+    key("files.upload_seconds", Kind::Integer(1, 86_400), "1800", "How long one upload may take; a slower one is given up."),
     key(
         "files.reader_memory_mb",
         Kind::Integer(64, 65_536),
         "1024",
-        "Memory of the process that reads one workbook, in MiB; a workbook that takes more is refused.",
+        "Memory that reading one workbook may take beside the program itself, in MiB; a workbook that takes more is refused.",
     ),
     key("files.reader_seconds", Kind::Integer(1, 3_600), "55", "How long reading one workbook may take."),
     key("files.readers", Kind::Integer(1, 64), "2", "Workbooks that a worker process reads at once."),
@@ -287,7 +467,11 @@ pub const KEYS: &[Key] = &[
         "65536",
         "Results up to this many bytes are kept in the system database, larger ones in files.",
     ),
-    key("auth.session_timeout_hours", Kind::Integer(1, 8_760), "24", "How long a login session is valid.").stored("session_timeout_hours"),
+    key("auth.session_timeout_hours", Kind::Integer(1, 8_760), "24", "After how many hours without a request a login session ends.")
+        .stored("session_timeout_hours"),
+    key("auth.session_max_hours", Kind::Integer(1, 8_760), "168", "After how many hours a login session ends however much it is used.")
+        .stored("session_max_hours"),
+    key("auth.password_min_length", Kind::Integer(8, 64), "12", "The fewest characters of a new password.").stored("password_min_length"),
     key("cache.ttl_seconds", Kind::Integer(1, 604_800), "3600", "How long query results are cached.").stored("cache_ttl_seconds"),
     key("sources.sqlite_roots", Kind::Folders, "", "Folders from which SQLite files may be registered; none: no SQLite files."),
     key("sources.connect_timeout_seconds", Kind::Integer(1, 60), "5", "How long connecting to a customer's database may take."),
@@ -312,6 +496,36 @@ pub const KEYS: &[Key] = &[
     key("webhooks.allow_cidrs", Kind::Cidrs, "", "Private networks webhooks may be sent to; public addresses are always allowed."),
     key("log.format", Kind::Choice(&["json", "text"]), "json", "The form of log lines."),
     key("log.filter", Kind::LogFilter, "info", "Which log lines are written."),
+    optional("traces.endpoint", Kind::WebUrl, "Where spans are sent by OTLP over HTTP, such as http://localhost:4318; not set: nowhere."),
+    optional("traces.headers", Kind::Secret, "Headers sent with them, such as a key: name=value, separated by commas."),
+    key(
+        "traces.sample_ratio",
+        Kind::Decimal(0.0, 1.0),
+        "1",
+        "The share of traces sent, of those that begin here; others follow their caller.",
+    ),
+    days("upkeep.query_history_retention_days", "90", "How long questions that have ended are kept, in days, with their answers.")
+        .stored("query_history_retention_days"),
+    days("upkeep.result_retention_days", "90", "How long answers are kept, in days; their questions stay.").stored("result_retention_days"),
+    days("upkeep.audit_log_retention_days", "180", "How long the audit log is kept, in days; it goes month by month.")
+        .stored("audit_log_retention_days"),
+    days("upkeep.cached_schema_retention_days", "30", "How long columns are kept that no sync has seen, in days.")
+        .stored("cached_schema_retention_days"),
+    days("upkeep.event_retention_days", "30", "How long durable events are kept, in days; 15 at least.").stored("event_retention_days"),
+    days(
+        "upkeep.batch_retention_days",
+        "90",
+        "How long batches that have ended are kept, in days; their questions have a time of their own.",
+    )
+    .stored("batch_retention_days"),
+    days("upkeep.job_retention_days", "30", "How long jobs that have ended are kept, in days.").stored("job_retention_days"),
+    days("upkeep.dead_job_retention_days", "90", "How long dead jobs are kept, in days.").stored("dead_job_retention_days"),
+    days("upkeep.delivery_retention_days", "30", "How long webhook deliveries that have ended are kept, in days.")
+        .stored("delivery_retention_days"),
+    days("upkeep.run_retention_days", "90", "How long records of the upkeep and of schedules are kept, in days.")
+        .stored("run_retention_days"),
+    days("upkeep.schema_resync_hours", "24", "After how many hours the schema of a connection is read again.")
+        .stored("schema_resync_hours"),
     key("clock.offset_seconds", Kind::Integer(-315_360_000, 315_360_000), "0", "Shifts the processes' clock. For tests only."),
 ];
 
@@ -319,6 +533,17 @@ pub const KEYS: &[Key] = &[
 pub const OTHER_VARIABLES: &[&str] = &["DATAGENIE_CONFIG", "DATAGENIE_ADMIN_PASSWORD", "DATAGENIE_URL", "DATAGENIE_API_KEY"];
 /// Variables with this prefix are ignored too.
 pub const TEST_VARIABLES: &str = "DATAGENIE_TEST_";
+
+/// The settings that may be changed while the service runs, in their order.
+pub fn stored() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| key.stored.is_some())
+}
+
+/// The setting of that key in `system_settings`.
+#[must_use]
+pub fn find_stored(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.stored == Some(name))
+}
 
 /// The setting of that name.
 #[must_use]

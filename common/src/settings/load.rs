@@ -6,13 +6,21 @@ use super::{
     Settings, Sources,
     assemble::Assembly,
     keys::{Fallback, KEYS, Key, OTHER_VARIABLES, TEST_VARIABLES, find},
+    origins::{Loaded, Origin},
     problems::{Problem, SettingsError, nearest},
     values::{Checked, Raw, check},
 };
 
 /// Reads and checks all settings.
 pub(super) fn load(sources: &Sources) -> Result<Settings, SettingsError> {
-    let mut loading = Loading { sources, file: BTreeMap::new(), file_is_whole: true, values: BTreeMap::new(), problems: Vec::new() };
+    let mut loading = Loading {
+        sources,
+        file: BTreeMap::new(),
+        file_is_whole: true,
+        values: BTreeMap::new(),
+        origins: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     loading.find_unknown_variables();
     loading.read_file();
     for key in KEYS {
@@ -21,7 +29,8 @@ pub(super) fn load(sources: &Sources) -> Result<Settings, SettingsError> {
     if !loading.problems.is_empty() {
         return Err(SettingsError { problems: loading.problems });
     }
-    Assembly::new(loading.values).settings()
+    let loaded = Loaded::new(sources, &loading.values, loading.origins);
+    Assembly::new(loading.values).settings(loaded)
 }
 
 struct Loading<'a> {
@@ -30,6 +39,7 @@ struct Loading<'a> {
     /// False if the file could not be parsed: then nothing is reported as missing, for it may well be there.
     file_is_whole: bool,
     values: BTreeMap<&'static str, Checked>,
+    origins: BTreeMap<&'static str, Origin>,
     problems: Vec<Problem>,
 }
 
@@ -99,38 +109,40 @@ impl Loading<'_> {
         for (origin, raw) in self.said_of(key) {
             match check(key, &raw) {
                 Ok(value) => {
-                    chosen.get_or_insert(value);
+                    chosen.get_or_insert((value, origin));
                 }
-                Err(detail) => self.report(key.name, &origin, detail),
+                Err(detail) => self.report(key.name, &origin.told(key), detail),
             }
         }
-        if let Some(value) = chosen.or_else(|| self.fallback(key)) {
+        let chosen = chosen.or_else(|| self.fallback(key).map(|value| (value, Origin::Default)));
+        if let Some((value, origin)) = chosen {
             self.values.insert(key.name, value);
+            self.origins.insert(key.name, origin);
         }
     }
 
     /// What the sources say of a key, the strongest first. Empty text in the environment and the file says nothing.
-    fn said_of(&self, key: &Key) -> Vec<(String, Raw)> {
+    fn said_of(&self, key: &Key) -> Vec<(Origin, Raw)> {
         let mut said = Vec::new();
         let written = |name: &str| self.sources.environment.get(name).filter(|text| key.kind.takes_empty() || !text.trim().is_empty());
         let own = key.environment();
         if let Some(text) = written(&own) {
-            said.push((format!("environment {own}"), Raw::Written(text.clone())));
+            said.push((Origin::Environment(own), Raw::Written(text.clone())));
         } else if let Some(alias) = key.alias
             && let Some(text) = written(alias)
         {
-            said.push((format!("environment {alias}"), Raw::Written(text.clone())));
+            said.push((Origin::Environment(alias.to_owned()), Raw::Written(text.clone())));
         }
         if let Some(stored) = key.stored
             && let Some(value) = self.sources.stored.get(stored)
         {
-            said.push((format!("system_settings {stored}"), Raw::from(value)));
+            said.push((Origin::Stored, Raw::from(value)));
         }
         if let Some(raw) = self.file.get(key.name)
             && let Some((path, _)) = &self.sources.file
             && (key.kind.takes_empty() || !matches!(raw, Raw::Text(text) if text.trim().is_empty()))
         {
-            said.push((format!("file {}", path.display()), raw.clone()));
+            said.push((Origin::File(path.clone()), raw.clone()));
         }
         said
     }

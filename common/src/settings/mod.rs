@@ -3,9 +3,12 @@
 //! `Settings::load` is called twice by a server: first without stored settings, to learn where the database is, then with them.
 
 mod assemble;
+mod file_root;
 pub mod keys;
 mod load;
+mod origins;
 mod problems;
+pub mod programs;
 pub mod render;
 mod sources;
 mod urls;
@@ -14,16 +17,20 @@ mod values;
 use std::{path::PathBuf, time::Duration};
 
 pub use ipnetwork::IpNetwork;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::{
-    keys::DEFAULT_LLM_BASE_URL,
+    file_root::{Bucket, BucketKey, FileRoot},
+    keys::{DEFAULT_LLM_BASE_URL, Key, ValueType},
+    origins::{Loaded, Origin, SourceKind, default_of},
     problems::{Problem, SettingsError},
     sources::Sources,
     urls::SecretUrl,
+    values::acceptable,
 };
 use crate::{
-    model::{jobs::Lane, policies::Limits},
+    crypto::{Keyring, SealingError},
+    model::{jobs::Lane, limits::UserLimits, policies::Limits},
     word_enum,
 };
 
@@ -64,8 +71,14 @@ pub struct Settings {
     pub webhooks: Webhooks,
     /// Log lines.
     pub log: Log,
+    /// Spans.
+    pub traces: Traces,
     /// The clock.
     pub clock: ClockShift,
+    /// Keeping times.
+    pub upkeep: Upkeep,
+    /// Where each of them comes from.
+    pub loaded: Loaded,
 }
 
 impl Settings {
@@ -116,6 +129,26 @@ pub struct Api {
     pub max_body_kb: usize,
     /// How long a client may take nothing of what is sent to it, in seconds.
     pub slow_client_seconds: u64,
+    /// Connections of clients.
+    pub max_connections: usize,
+    /// Connections of one address; 0: no limit of its own.
+    pub max_connections_per_address: usize,
+    /// How long the head of a request may take to arrive, in seconds.
+    pub header_seconds: u64,
+    /// The longest head of a request, in KiB.
+    pub max_header_kb: usize,
+    /// How long the body of a request may take to arrive, in seconds.
+    pub body_seconds: u64,
+    /// How long a request may be worked on, in seconds.
+    pub request_seconds: u64,
+    /// How long a connection may stay open between two requests, in seconds.
+    pub keep_alive_seconds: u64,
+    /// Web origins whose pages may call the api.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNetwork>,
+    /// For how long browsers are told to use https alone, in seconds; 0: they are not.
+    pub hsts_seconds: u64,
 }
 
 impl Api {
@@ -229,8 +262,44 @@ pub struct Intake {
     pub waiting: u64,
     /// The longest question, in bytes.
     pub question_bytes: usize,
+    /// Lines of one batch.
+    pub batch_lines: u32,
+    /// The longest upload of a batch, in MiB.
+    pub batch_mb: u64,
+    /// Batches of one user that have not ended.
+    pub batches_per_user: i64,
     /// The longest `Prefer: wait`, in seconds.
     pub max_wait_seconds: u64,
+    /// Requests of one user within a minute; 0: no limit. This and the following hold for users for whom nothing else is stored.
+    pub requests_per_minute: u64,
+    /// Questions of one user within an hour; 0: no limit.
+    pub questions_per_hour: u64,
+    /// Unanswered questions of one user; 0: no limit of their own.
+    pub concurrent_questions: u64,
+    /// Uploads of one user within an hour; 0: no limit.
+    pub uploads_per_hour: u64,
+    /// What one user uploads within a day, in MiB; 0: no limit.
+    pub upload_mb_per_day: u64,
+    /// Tokens of one user's questions on a day; 0: no limit.
+    pub tokens_per_day: u64,
+    /// Cost of one user's questions on a day; 0: no limit.
+    pub cost_per_day: f64,
+}
+
+impl Intake {
+    /// What one user may use up where nothing else is stored of him.
+    #[must_use]
+    pub fn of_one_user(&self) -> UserLimits {
+        UserLimits {
+            requests_per_minute: self.requests_per_minute,
+            questions_per_hour: self.questions_per_hour,
+            concurrent_questions: self.concurrent_questions,
+            uploads_per_hour: self.uploads_per_hour,
+            upload_mb_per_day: self.upload_mb_per_day,
+            tokens_per_day: self.tokens_per_day,
+            cost_per_day: self.cost_per_day,
+        }
+    }
 }
 
 /// `[sealing]`
@@ -238,6 +307,16 @@ pub struct Intake {
 pub struct Sealing {
     /// For [`Keyring::from_setting`](crate::crypto::Keyring::from_setting).
     pub key: SecretString,
+}
+
+impl Sealing {
+    /// The keys.
+    ///
+    /// # Errors
+    /// What is wrong with them, without showing them.
+    pub fn keyring(&self) -> Result<Keyring, SealingError> {
+        Keyring::from_setting(self.key.expose_secret())
+    }
 }
 
 /// `[llm]`
@@ -282,6 +361,14 @@ impl Llm {
         self.api_key.is_some() || self.base_url != DEFAULT_LLM_BASE_URL
     }
 
+    /// Whether a model by these settings is the same as by the others.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let key = |of: &Self| of.api_key.as_ref().map(|key| key.expose_secret().to_owned());
+        // `Debug` shows every field but the key.
+        format!("{self:?}") == format!("{other:?}") && key(self) == key(other)
+    }
+
     /// Time-out of one call.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -292,16 +379,30 @@ impl Llm {
 /// `[files]`
 #[derive(Clone, Debug)]
 pub struct FileStore {
-    /// The folder all processes share.
-    pub root: PathBuf,
+    /// Where they lie, for all processes.
+    pub root: FileRoot,
     /// The largest upload, in MiB.
     pub max_size_mb: u64,
+    /// Uploads that an api process takes in at once.
+    pub uploads: usize,
+    /// Uploads of one user among them.
+    pub uploads_per_user: usize,
+    /// Seconds that one upload may take.
+    pub upload_seconds: u64,
     /// Memory of the process that reads one workbook, in MiB.
     pub reader_memory_mb: u64,
     /// Seconds that reading one workbook may take.
     pub reader_seconds: u64,
     /// Workbooks that a worker process reads at once.
     pub readers: usize,
+}
+
+impl FileStore {
+    /// How long one upload may take.
+    #[must_use]
+    pub fn upload_time(&self) -> Duration {
+        Duration::from_secs(self.upload_seconds)
+    }
 }
 
 /// `[query]`
@@ -328,15 +429,25 @@ impl Query {
 /// `[auth]`
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// How long a session is valid, in hours.
+    /// After how many hours without a request a session ends.
     pub session_timeout_hours: u64,
+    /// After how many hours a session ends however much it is used.
+    pub session_max_hours: u64,
+    /// The fewest characters of a new password.
+    pub password_min_length: usize,
 }
 
 impl Auth {
-    /// How long a session is valid.
+    /// After how long without a request a session ends.
     #[must_use]
     pub fn session_timeout(&self) -> Duration {
         Duration::from_secs(self.session_timeout_hours * 3_600)
+    }
+
+    /// After how long a session ends however much it is used.
+    #[must_use]
+    pub fn session_max(&self) -> Duration {
+        Duration::from_secs(self.session_max_hours * 3_600)
     }
 }
 
@@ -404,11 +515,49 @@ pub struct Log {
     pub filter: String,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// Where spans are sent by OTLP over HTTP; none: nowhere.
+    pub endpoint: Option<String>,
+    /// Headers sent with them: `name=value`, separated by commas.
+    pub headers: Option<SecretString>,
+    /// The share of traces sent, of those that begin here.
+    pub sample_ratio: f64,
+}
+
 /// `[clock]`
 #[derive(Clone, Debug)]
 pub struct ClockShift {
     /// Added to the time, in seconds. For tests only.
     pub offset_seconds: i64,
+}
+
+/// `[upkeep]`: how long things are kept, in days unless it says otherwise.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    /// Questions that have ended, with their answers.
+    pub query_history_retention_days: i32,
+    /// Answers; their questions stay.
+    pub result_retention_days: i32,
+    /// Batches that have ended.
+    pub batch_retention_days: i32,
+    /// Months of audit logs.
+    pub audit_log_retention_days: i32,
+    /// Columns of customers' databases that no sync has seen.
+    pub cached_schema_retention_days: i32,
+    /// Durable events.
+    pub event_retention_days: i32,
+    /// Jobs that have ended.
+    pub job_retention_days: i32,
+    /// Dead jobs.
+    pub dead_job_retention_days: i32,
+    /// Webhook deliveries that have ended.
+    pub delivery_retention_days: i32,
+    /// Records of the upkeep and of schedules.
+    pub run_retention_days: i32,
+    /// Hours after which a schema is read again.
+    pub schema_resync_hours: i32,
 }
 
 #[cfg(test)]

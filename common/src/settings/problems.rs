@@ -28,8 +28,10 @@ pub struct SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, noun) = (self.problems.len(), if self.problems.len() == 1 { "setting is" } else { "settings are" });
-        write!(f, "{count} {noun} wrong:")?;
+        if let [problem] = self.problems.as_slice() {
+            return write!(f, "1 setting is wrong: {problem}");
+        }
+        write!(f, "{} settings are wrong:", self.problems.len())?;
         for problem in &self.problems {
             write!(f, "\n  - {problem}")?;
         }

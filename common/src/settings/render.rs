@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::keys::{Fallback, KEYS, Key, Kind};
+use super::{
+    keys::{Fallback, KEYS, Key, Kind},
+    programs::{Program, used_by},
+};
 
 /// A configuration file that holds every setting, commented out, with its meaning and its default.
 #[must_use]
@@ -32,6 +35,35 @@ pub fn help() -> String {
     );
     for key in KEYS {
         push(&mut text, format_args!("\n  {}  [{}]\n      {}\n      {}\n", key.environment(), default(key), key.doc, facts(key)));
+    }
+    text
+}
+
+/// The tables of docs/settings.md: every setting with its form, default, users, and whether a change needs a restart.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for key in KEYS {
+        let (its_section, name) = key.parts();
+        if its_section != section {
+            section = its_section;
+            push(&mut text, format_args!("\n## `[{section}]`\n\n"));
+            text.push_str("| key | value | default | used by | a change | meaning |\n| --- | --- | --- | --- | --- | --- |\n");
+        }
+        let users: Vec<&str> = used_by(key).iter().map(|program| program.as_str()).collect();
+        let users = if users.len() == Program::ALL.len() { "all".to_owned() } else { users.join(", ") };
+        let change = key.stored.map_or_else(|| "restart".to_owned(), |stored| format!("live: `{stored}`"));
+        let alias = key.alias.map(|alias| format!(" Also `{alias}`.")).unwrap_or_default();
+        let row = [
+            format!("`{name}`"),
+            key.kind.expected(),
+            default(key).trim_start_matches("default: ").to_owned(),
+            users,
+            change,
+            format!("{}{alias}", key.doc),
+        ];
+        push(&mut text, format_args!("| {} |\n", row.map(|cell| cell.replace('|', "\\|")).join(" | ")));
     }
     text
 }

@@ -84,7 +84,28 @@ fn every_stored_key_of_the_document_is_a_setting() {
     let keys: BTreeSet<_> = KEYS.iter().filter_map(|key| key.stored).collect();
     let document =
         ["openai_model", "openai_temperature", "max_file_size_mb", "max_query_rows", "session_timeout_hours", "cache_ttl_seconds"];
-    assert_eq!(keys, BTreeSet::from(document));
+    assert!(document.iter().all(|key| keys.contains(key)), "{keys:?}");
+    assert_eq!(keys.len(), keys::stored().count(), "a stored key is there twice");
+}
+
+#[test]
+fn files_lie_in_a_folder_or_in_a_bucket() {
+    let folder = load(&with(&[]));
+    assert_eq!(folder.files.root.folder(), Some(std::path::Path::new(".datagenie/files")));
+    let bucket = |more: &[(&str, &str)]| {
+        let root = [("DATAGENIE_FILES__ROOT", "s3://books/of/ours"), ("DATAGENIE_FILES__S3_ENDPOINT", "http://127.0.0.1:9000")];
+        with(&[&root, more].concat())
+    };
+    let key = [("DATAGENIE_FILES__S3_KEY_ID", "id"), ("DATAGENIE_FILES__S3_SECRET_KEY", "a-secret-key")];
+    let settings = load(&bucket(&[&key[..], &[("DATAGENIE_FILES__S3_ALLOW_HTTP", "true")]].concat()));
+    assert!(!format!("{settings:?}").contains("a-secret-key"));
+    let FileRoot::Bucket(found) = settings.files.root else { panic!("a bucket") };
+    assert_eq!((found.name.as_str(), found.prefix.as_str(), found.region.as_str()), ("books", "of/ours", "us-east-1"));
+    assert_eq!(found.key.map(|key| key.id), Some("id".to_owned()));
+    let wrong = problems(&bucket(&key[..1])).join("\n");
+    assert!(wrong.contains("files.s3_endpoint (settings): is not https") && wrong.contains("files.s3_secret_key"), "{wrong}");
+    let wrong = problems(&with(&[("DATAGENIE_FILES__ROOT", "s3://Books")])).join("\n");
+    assert!(wrong.contains("names no bucket"), "{wrong}");
 }
 
 #[test]
@@ -201,7 +222,11 @@ fn the_default_file_holds_every_key_and_changes_nothing() {
     let uncommented: Vec<String> = render::default_file()
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.split_once(" = ").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_')) => {
+            Some(rest)
+                if rest
+                    .split_once(" = ")
+                    .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')) =>
+            {
                 rest.to_owned()
             }
             _ => line.to_owned(),
@@ -215,6 +240,16 @@ fn the_default_file_holds_every_key_and_changes_nothing() {
     }
     let (changed, plain) = (load(&in_file(with(&[]), &text)), load(&with(&[])));
     assert_eq!(format!("{changed:?}"), format!("{plain:?}"));
+}
+
+#[test]
+fn the_page_about_settings_is_up_to_date() {
+    let page = include_str!("../../../docs/settings.md");
+    let (_, tables) = page.split_once("<!-- datagenie-api settings-table -->").expect("the page says where the tables begin");
+    let printed = render::markdown();
+    let difference = tables.trim().lines().zip(printed.trim().lines()).find(|(page, printed)| page != printed);
+    assert_eq!(difference, None, "print them with `datagenie-api settings-table` and put them below the mark of docs/settings.md");
+    assert_eq!(tables.trim().lines().count(), printed.trim().lines().count());
 }
 
 #[test]

@@ -6,12 +6,15 @@ use ipnetwork::IpNetwork;
 use tracing_subscriber::EnvFilter;
 
 use super::{
+    file_root::bucket_of,
     keys::{Key, Kind},
     urls::{SecretUrl, web_url},
 };
 use crate::model::jobs::Lane;
 
 const SHOWN_CHARS: usize = 60;
+/// The longest text; lists may be longer.
+pub(super) const LONGEST_TEXT: usize = 4_096;
 
 /// A value as a source holds it.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ pub(super) enum Checked {
     Url(SecretUrl),
     Folders(Vec<PathBuf>),
     Cidrs(Vec<IpNetwork>),
+    Origins(Vec<String>),
     Lanes(Vec<Lane>),
 }
 
@@ -82,9 +86,25 @@ pub(super) fn check(key: &Key, raw: &Raw) -> Result<Checked, String> {
         _ => Err(None),
     };
     outcome.map_err(|wrong| {
-        let found = if key.kind.is_secret() { "the value".to_owned() } else { shown(raw) };
+        // A URL that should hold no password may hold one all the same.
+        let may_hold_one = matches!((key.kind, raw), (Kind::WebUrl, Raw::Written(text) | Raw::Text(text)) if text.contains('@'));
+        let found = if key.kind.is_secret() || may_hold_one { "the value".to_owned() } else { shown(raw) };
         let wrong = wrong.unwrap_or_else(|| "is not right".to_owned());
         format!("{found} {wrong}; expected {}", key.kind.expected())
+    })
+}
+
+/// Checks a value that is to be stored: it is given back as it is stored (a text without spaces around it).
+///
+/// # Errors
+/// What was found and what is expected; a secret is not shown.
+pub fn acceptable(key: &Key, value: &serde_json::Value) -> Result<serde_json::Value, String> {
+    Ok(match check(key, &Raw::from(value))? {
+        Checked::Text(text) => text.into(),
+        Checked::Integer(number) => number.into(),
+        Checked::Boolean(flag) => flag.into(),
+        // Lists are texts in every source.
+        _ => value.clone(),
     })
 }
 
@@ -97,12 +117,15 @@ fn text_value(kind: Kind, text: &str) -> Result<Checked, Option<String>> {
         return Err(Some("holds a control character".to_owned()));
     }
     match kind {
-        Kind::Text | Kind::Secret | Kind::Folder => Ok(Checked::Text(text.to_owned())),
+        Kind::Text | Kind::Secret if text.chars().count() > LONGEST_TEXT => Err(Some("is too long".to_owned())),
+        Kind::Text | Kind::Secret => Ok(Checked::Text(text.to_owned())),
+        Kind::FileRoot => bucket_of(text).map(|_| Checked::Text(text.to_owned())).map_err(Some),
         Kind::Choice(words) if words.contains(&text) => Ok(Checked::Text(text.to_owned())),
         Kind::WebUrl => web_url(text).map(Checked::Text).map_err(Some),
         Kind::SecretUrl(schemes) => SecretUrl::parse(text, schemes).map(Checked::Url).map_err(Some),
         Kind::Folders => folders(text).map(Checked::Folders),
         Kind::Cidrs => cidrs(text).map(Checked::Cidrs),
+        Kind::Origins => origins(text).map(Checked::Origins),
         Kind::Lanes => lanes(text).map(Checked::Lanes),
         Kind::LogFilter => match EnvFilter::try_new(text) {
             Ok(_) => Ok(Checked::Text(text.to_owned())),
@@ -159,6 +182,17 @@ fn folders(text: &str) -> Result<Vec<PathBuf>, Option<String>> {
 fn cidrs(text: &str) -> Result<Vec<IpNetwork>, Option<String>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| part.parse::<IpNetwork>().map_err(|_| Some(format!("holds `{part}`, which is not an IP network")))).collect()
+}
+
+// As a browser sends them: scheme, host and perhaps a port, nothing behind them, in lower case.
+fn origins(text: &str) -> Result<Vec<String>, Option<String>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| match url::Url::parse(part) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == part => Ok(part.to_owned()),
+            _ => Err(Some(format!("holds `{part}`, which is not a web origin"))),
+        })
+        .collect()
 }
 
 fn lanes(text: &str) -> Result<Vec<Lane>, Option<String>> {

@@ -13,6 +13,14 @@ pub struct IdempotencyKey {
     pub key: String,
     /// A keyed hash of method, path and body.
     pub request_hash: Vec<u8>,
+    /// The same under other keys of the ring, with one of which the request may have been hashed before a rotation.
+    pub other_hashes: Vec<Vec<u8>>,
+}
+
+impl IdempotencyKey {
+    fn earlier(&self, hash: &Vec<u8>, resource: Uuid) -> Earlier {
+        if *hash == self.request_hash || self.other_hashes.contains(hash) { Earlier::Same(resource) } else { Earlier::Different }
+    }
 }
 
 /// What an earlier request with the same key made.
@@ -50,7 +58,7 @@ pub async fn take(conn: &mut PgConnection, user: UserId, key: &IdempotencyKey, r
     let row = sqlx::query!("SELECT request_hash, resource_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user.0, key.key)
         .fetch_optional(conn)
         .await?;
-    Ok(row.map(|row| if row.request_hash == key.request_hash { Earlier::Same(row.resource_id) } else { Earlier::Different }))
+    Ok(row.map(|row| key.earlier(&row.request_hash, row.resource_id)))
 }
 
 /// Says which resource a key was taken for, where its id is known only once it is made; in the transaction that took it.
@@ -76,5 +84,5 @@ pub async fn find(executor: impl PgExecutor<'_>, user: UserId, key: &Idempotency
     )
     .fetch_optional(executor)
     .await?;
-    Ok(row.map(|row| if row.request_hash == key.request_hash { Earlier::Same(row.resource_id) } else { Earlier::Different }))
+    Ok(row.map(|row| key.earlier(&row.request_hash, row.resource_id)))
 }

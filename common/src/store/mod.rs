@@ -1,15 +1,18 @@
 //! The only SQL on the system database: one file a table or view, query functions over a connection or a pool.
 //! The user whose rows are read is always an argument; look-ups return `Option`.
 
+pub mod addresses;
 pub mod answers;
 pub mod api_keys;
 pub mod audit;
+pub mod batches;
 pub mod capacity;
 pub mod connections;
 pub mod events;
 pub mod files;
 pub mod idempotency;
 pub mod ledger;
+pub mod limits;
 pub mod line;
 pub mod migrations;
 pub mod permissions;
@@ -17,8 +20,10 @@ pub mod questions;
 pub mod rates;
 pub mod schedules;
 pub mod schemas;
+pub mod sealed;
 pub mod sealing_check;
 pub mod sessions;
+pub mod shares;
 pub mod stats;
 pub mod system_settings;
 pub mod upkeep;

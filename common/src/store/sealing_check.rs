@@ -3,7 +3,7 @@
 
 use sqlx::PgPool;
 
-use super::{StoreError, system_settings};
+use super::{StoreError, sealed, system_settings};
 use crate::crypto::{Keyring, SealingError};
 
 /// Why the keys can't be used.
@@ -24,5 +24,14 @@ pub enum SealingCheckError {
 pub async fn check(pool: &PgPool, keyring: &Keyring) -> Result<(), SealingCheckError> {
     let verifier = keyring.verifier().map_err(SealingCheckError::OtherKey)?;
     let stored = system_settings::get_or_insert(pool, "sealing_check", &verifier, "security", true).await?;
-    keyring.verify(&stored).map_err(SealingCheckError::OtherKey)
+    keyring.verify(&stored).map_err(SealingCheckError::OtherKey)?;
+    // A key that was taken away too early: what it sealed is lost to the service until it comes back.
+    let unreadable = sealed::left(pool, &keyring.all_ids()).await?;
+    if unreadable > 0 {
+        tracing::error!(
+            unreadable,
+            "values are sealed with keys that are not among the configured ones; bring the keys back and run `datagenie-api rotate-keys`"
+        );
+    }
+    Ok(())
 }

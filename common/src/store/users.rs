@@ -5,7 +5,10 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{Result, StoreError};
-use crate::{ids::UserId, model::users::Role};
+use crate::{
+    ids::UserId,
+    model::{usernames::folded, users::Role},
+};
 
 /// A user as shown to himself and to admins.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct User {
     pub updated_at: DateTime<Utc>,
     /// Last login.
     pub last_login_at: Option<DateTime<Utc>>,
+    /// Somebody else knows his password: until he has changed it he does nothing else.
+    pub must_change_password: bool,
 }
 
 struct Record {
@@ -40,6 +45,7 @@ struct Record {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     last_login_at: Option<DateTime<Utc>>,
+    must_change_password: bool,
 }
 
 impl TryFrom<Record> for User {
@@ -56,6 +62,7 @@ impl TryFrom<Record> for User {
             created_at: r.created_at,
             updated_at: r.updated_at,
             last_login_at: r.last_login_at,
+            must_change_password: r.must_change_password,
         })
     }
 }
@@ -73,23 +80,29 @@ pub struct NewUser<'a> {
     pub full_name: Option<&'a str>,
     /// What he may do.
     pub role: Role,
+    /// Whether he has to change his password before anything else.
+    pub must_change_password: bool,
 }
 
 /// Adds a user.
 ///
 /// # Errors
-/// [`StoreError::Constraint`] with `users_username_key`, `users_email_key`, `users_username_check` or `users_email_check`.
+/// [`StoreError::Constraint`] with `users_username_key`, `users_username_key_unique`, `users_email_key`, `users_email_key_unique`,
+/// `users_username_check` or `users_email_check`.
 pub async fn insert(conn: &mut PgConnection, user: &NewUser<'_>) -> Result<User> {
     sqlx::query_as!(
         Record,
-        "INSERT INTO users (id, username, email, password_hash, full_name, role) VALUES ($1, $2, $3, $4, $5, $6)
-         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at",
+        "INSERT INTO users (id, username, email, password_hash, full_name, role, username_key, must_change_password)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, must_change_password",
         UserId::new().0,
         user.username,
         user.email,
         user.password_hash,
         user.full_name,
         user.role.as_str(),
+        folded(user.username),
+        user.must_change_password,
     )
     .fetch_one(conn)
     .await?
@@ -103,7 +116,7 @@ pub async fn insert(conn: &mut PgConnection, user: &NewUser<'_>) -> Result<User>
 pub async fn find(pool: &PgPool, id: UserId) -> Result<Option<User>> {
     let record = sqlx::query_as!(
         Record,
-        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at FROM users WHERE id = $1",
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, must_change_password FROM users WHERE id = $1",
         id.0
     )
     .fetch_optional(pool)
@@ -111,15 +124,17 @@ pub async fn find(pool: &PgPool, id: UserId) -> Result<Option<User>> {
     record.map(User::try_from).transpose()
 }
 
-/// The user of this name and his password's hash, for a login.
+/// The user of this name and his password's hash, for a login. Case, width and look-alike letters do not matter.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn find_for_login(pool: &PgPool, username: &str) -> Result<Option<(User, String)>> {
     let row = sqlx::query!(
-        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, password_hash
-         FROM users WHERE username = $1",
-        username
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, must_change_password,
+                password_hash
+         FROM users WHERE username = $1 OR username_key = $2 ORDER BY username = $1 DESC LIMIT 1",
+        username,
+        folded(username)
     )
     .fetch_optional(pool)
     .await?;
@@ -134,6 +149,7 @@ pub async fn find_for_login(pool: &PgPool, username: &str) -> Result<Option<(Use
             created_at: r.created_at,
             updated_at: r.updated_at,
             last_login_at: r.last_login_at,
+            must_change_password: r.must_change_password,
         };
         Ok((User::try_from(record)?, r.password_hash))
     })
@@ -147,7 +163,7 @@ pub async fn find_for_login(pool: &PgPool, username: &str) -> Result<Option<(Use
 pub async fn list(pool: &PgPool, before: Option<UserId>, limit: i64) -> Result<Vec<User>> {
     let records = sqlx::query_as!(
         Record,
-        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at FROM users
+        "SELECT id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, must_change_password FROM users
          WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
         before.map(|id| id.0),
         limit
@@ -164,20 +180,22 @@ pub struct UserChange {
     pub role: Option<Role>,
     /// Whether he may sign in.
     pub is_active: Option<bool>,
-    /// A new password's hash.
+    /// A new password's hash; he has to change that password before anything else.
     pub password_hash: Option<String>,
 }
 
-/// Changes a user; none: there is no such user. Deactivation and a new password end his sessions.
+/// Changes a user; none: there is no such user. That a deactivation and a new password end his sessions is the caller's to see to.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn update(conn: &mut PgConnection, id: UserId, change: &UserChange) -> Result<Option<User>> {
     let record = sqlx::query_as!(
         Record,
-        "UPDATE users SET role = coalesce($2, role), is_active = coalesce($3, is_active), password_hash = coalesce($4, password_hash)
+        "UPDATE users SET role = coalesce($2, role), is_active = coalesce($3, is_active), password_hash = coalesce($4, password_hash),
+             must_change_password = must_change_password OR $4 IS NOT NULL,
+             password_changed_at = CASE WHEN $4 IS NULL THEN password_changed_at ELSE dg_now() END
          WHERE id = $1
-         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at",
+         RETURNING id, username, email, full_name, role, is_active, created_at, updated_at, last_login_at, must_change_password",
         id.0,
         change.role.map(Role::as_str),
         change.is_active,
@@ -186,6 +204,44 @@ pub async fn update(conn: &mut PgConnection, id: UserId, change: &UserChange) ->
     .fetch_optional(conn)
     .await?;
     record.map(User::try_from).transpose()
+}
+
+/// Whether there is an active administrator besides this user. Who asks holds a lock until his transaction ends, so that two who take
+/// each other's rights away do not both find the other one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn is_other_admin_active(conn: &mut PgConnection, id: UserId) -> Result<bool> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('datagenie.admins'))").execute(&mut *conn).await?;
+    let found =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND is_active AND id <> $1) AS "found!""#, id.0)
+            .fetch_one(conn)
+            .await?;
+    Ok(found)
+}
+
+/// The hash of a user's password.
+///
+/// # Errors
+/// If the database fails.
+pub async fn password_hash(pool: &PgPool, id: UserId) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id.0).fetch_optional(pool).await?)
+}
+
+/// Replaces the password of somebody who knew the old one; false: it is not the old one any more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn change_password(conn: &mut PgConnection, id: UserId, old_hash: &str, new_hash: &str) -> Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE users SET password_hash = $3, must_change_password = false, password_changed_at = dg_now() WHERE id = $1 AND password_hash = $2",
+        id.0,
+        old_hash,
+        new_hash,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Notes a login.
@@ -201,17 +257,31 @@ pub async fn logged_in(conn: &mut PgConnection, id: UserId) -> Result<()> {
 ///
 /// # Errors
 /// As [`insert`].
-pub async fn put_admin(conn: &mut PgConnection, username: &str, email: &str, password_hash: &str) -> Result<UserId> {
+pub async fn put_admin(conn: &mut PgConnection, username: &str, email: &str, password_hash: &str, must_change: bool) -> Result<UserId> {
     let id = sqlx::query_scalar!(
-        "INSERT INTO users (id, username, email, password_hash, full_name, role) VALUES ($1, $2, $3, $4, 'Administrator', 'admin')
-         ON CONFLICT (username) DO UPDATE SET password_hash = EXCLUDED.password_hash, role = 'admin', is_active = true
+        "INSERT INTO users (id, username, email, password_hash, full_name, role, username_key, must_change_password)
+         VALUES ($1, $2, $3, $4, 'Administrator', 'admin', $5, $6)
+         ON CONFLICT (username) DO UPDATE SET password_hash = EXCLUDED.password_hash, role = 'admin', is_active = true,
+             must_change_password = EXCLUDED.must_change_password, password_changed_at = dg_now()
          RETURNING id",
         UserId::new().0,
         username,
         email,
         password_hash,
+        folded(username),
+        must_change,
     )
     .fetch_one(conn)
     .await?;
     Ok(UserId(id))
+}
+
+/// Whether nobody is there at all: the service is new. Who asks holds a lock until his transaction ends, so that of several processes
+/// that start at once one makes the first administrator.
+///
+/// # Errors
+/// If the database fails.
+pub async fn is_nobody_there(conn: &mut PgConnection) -> Result<bool> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('datagenie.admins'))").execute(&mut *conn).await?;
+    Ok(sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM users) AS "nobody!""#).fetch_one(conn).await?)
 }

@@ -48,9 +48,8 @@ pub(super) fn to_stderr() -> io::Result<Arc<Lines>> {
     Ok(LINES.get_or_init(|| lines).clone())
 }
 
-/// Waits until the lines that this process has logged so far are written, at most two seconds. For the end of a process: the last thing in
-/// `main`, whatever came of it.
-pub fn flush() {
+/// Waits until the lines that this process has logged so far are written, at most two seconds.
+pub(super) fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
     }

@@ -14,6 +14,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub const HTTP_REQUESTS: &str = "datagenie_http_requests_total";
 /// Seconds to the answer.
 pub const HTTP_REQUEST_SECONDS: &str = "datagenie_http_request_seconds";
+/// Connections of clients that were turned away.
+pub const CONNECTIONS_REFUSED: &str = "datagenie_connections_refused_total";
 /// Attempts at jobs that ended.
 pub const JOBS: &str = "datagenie_jobs_total";
 /// Seconds an attempt ran.
@@ -68,6 +70,10 @@ pub const SCHEDULER_LEADING: &str = "datagenie_scheduler_leading";
 pub const FINISH_BATCHES_REFUSED: &str = "datagenie_finish_batches_refused_total";
 /// Time of one attempt at a delivery.
 pub const WEBHOOK_SECONDS: &str = "datagenie_webhook_seconds";
+/// Readings that were refused because the audit log could not be written.
+pub const AUDIT_REFUSED: &str = "datagenie_audit_refused_total";
+/// Audit lines that no table takes.
+pub const AUDIT_UNSTORABLE: &str = "datagenie_audit_unstorable_total";
 /// Rounds of the scheduler's tasks.
 pub const SCHEDULER_TASKS: &str = "datagenie_scheduler_tasks_total";
 
@@ -106,6 +112,7 @@ const LONG: &[f64] = &[0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.
 pub const METRICS: &[Metric] = &[
     counter(HTTP_REQUESTS, &["route", "method", "status"], "HTTP requests answered"),
     seconds(HTTP_REQUEST_SECONDS, SHORT, &["route"], "Time to the answer of an HTTP request"),
+    counter(CONNECTIONS_REFUSED, &[], "Connections of clients that were turned away, since there were as many as there may be"),
     counter(JOBS, &["kind", "outcome"], "Attempts at jobs that ended"),
     seconds(JOB_SECONDS, LONG, &["kind"], "How long an attempt at a job ran"),
     seconds(WEBHOOK_SECONDS, LONG, &[], "How long an attempt to deliver a webhook or callback took"),
@@ -139,6 +146,8 @@ pub const METRICS: &[Metric] = &[
     },
     gauge(SCHEDULER_LEADING, Unit::Count, &[], "1 while this scheduler leads"),
     counter(FINISH_BATCHES_REFUSED, &[], "Commits of several ends that were refused, so that each went by itself"),
+    counter(AUDIT_REFUSED, &[], "Readings that were refused because the audit log could not be written"),
+    counter(AUDIT_UNSTORABLE, &[], "Audit lines that could not be stored and are only in the log of the program"),
     counter(SCHEDULER_TASKS, &["task", "outcome"], "Rounds of the scheduler's tasks"),
 ];
 

@@ -3,6 +3,7 @@
 mod gathered;
 mod lines;
 pub mod metrics;
+mod otlp;
 pub mod trace;
 
 use std::io::{self, IsTerminal};
@@ -17,10 +18,9 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-pub use self::gathered::flush;
 use self::lines::{JsonLines, TextLines};
-pub use self::trace::TraceContext;
-use crate::settings::{Log, LogFormat};
+pub use self::{otlp::OtlpError, trace::TraceContext};
+use crate::settings::{Log, LogFormat, Traces};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -31,20 +31,24 @@ pub enum TelemetryError {
     /// The thread that writes the lines did not start.
     #[error("the writer of log lines did not start")]
     Writer(#[source] io::Error),
+    /// Spans can't be sent as the settings say.
+    #[error(transparent)]
+    Traces(#[from] OtlpError),
     /// Logging was set up before.
     #[error("logging is set up already")]
     Twice(#[source] TryInitError),
 }
 
-/// Sends log lines to standard error, in the form and with the filter of the settings, and panics as log lines too.
+/// Sends log lines to standard error, in the form and with the filter of the settings, and panics as log lines too; spans, if the settings
+/// name a collector, there.
 ///
 /// A JSON line has the fixed fields `time`, `level`, `service`, `instance`, `target`, `message` and `span` (the names of the spans it is in,
 /// outermost first); the fields of the event and of its spans (`trace_id`, `job_id` …) stand beside them.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn init(settings: &Log, service: &'static str, instance: &str) -> Result<(), TelemetryError> {
-    let registry = filtered(&settings.filter).map_err(TelemetryError::Filter)?;
+pub fn init(settings: &Log, traces: &Traces, service: &'static str, instance: &str) -> Result<(), TelemetryError> {
+    let registry = filtered(&settings.filter).map_err(TelemetryError::Filter)?.with(otlp::layer(traces, service, instance)?);
     match settings.format {
         LogFormat::Json => {
             let lines = gathered::to_stderr().map_err(TelemetryError::Writer)?;
@@ -68,6 +72,13 @@ pub fn init(settings: &Log, service: &'static str, instance: &str) -> Result<(),
         }
     }));
     Ok(())
+}
+
+/// Waits until the lines that this process has logged so far are written, and its spans sent, two seconds each at most. For the end of a
+/// process: the last thing in `main`, whatever came of it.
+pub fn flush() {
+    otlp::flush();
+    gathered::flush();
 }
 
 /// What the operator's filter lets through, but for [`is_harmless`].

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use tracing::{Span, field::display};
 
+use super::otlp;
+
 const TRACE: std::ops::Range<usize> = 3..35;
 const SPAN: std::ops::Range<usize> = 36..52;
 const FLAGS: std::ops::Range<usize> = 53..55;
@@ -70,6 +72,18 @@ impl TraceContext {
     #[must_use]
     pub fn trace_id_hex(&self) -> String {
         hex::encode(self.trace_id)
+    }
+
+    /// Where a span is that follows a step of a trace (of a caller, of an earlier process) or, without one, begins a trace; recorded in it
+    /// as [`record`](Self::record) does. To be called before the span is entered.
+    #[must_use]
+    pub fn begin(span: &Span, parent: Option<Self>) -> Self {
+        if let Some(parent) = &parent {
+            otlp::follow(span, parent);
+        }
+        let own = otlp::place(span).unwrap_or_else(|| parent.map_or_else(Self::new_random, |parent| parent.child()));
+        own.record(span);
+        own
     }
 
     /// Records `trace_id` in a span that was made with `trace_id = tracing::field::Empty`; from there it is in each line below it.

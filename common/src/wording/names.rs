@@ -126,7 +126,7 @@ const PER_PIECE: &[&str] = &[
     "grade",
     "version",
 ];
-const KOREAN_PER_PIECE: &[&str] = &["단가", "가격", "나이", "연령", "연도", "잔액", "재고", "온도", "위도", "경도", "등급"];
+const KOREAN_PER_PIECE: &[&str] = &["버전", "단가", "가격", "나이", "연령", "연도", "잔액", "재고", "온도", "위도", "경도", "등급"];
 const SUMS: &[&str] = &["sum", "total", "count", "cnt", "number", "num", "qty", "quantity", "revenue", "amount"];
 const KOREAN_SUMS: &[&str] = &["합계", "총", "건수", "개수", "수량", "매출", "금액", "합"];
 

@@ -157,8 +157,26 @@ fn debug_shows_ids_only() {
 #[test]
 fn a_mac_is_of_its_text_and_its_key() {
     let (ring, other) = (Keyring::from_setting(&generate_key()).expect("a key"), Keyring::from_setting(&generate_key()).expect("a key"));
-    assert_eq!(ring.mac(b"text"), ring.mac(b"text"));
-    assert_eq!(ring.mac(b"text").len(), 32);
-    assert_ne!(ring.mac(b"text"), ring.mac(b"another"));
-    assert_ne!(ring.mac(b"text"), other.mac(b"text"));
+    assert_eq!(ring.macs(b"text"), ring.macs(b"text"));
+    assert_eq!((ring.macs(b"text").len(), ring.macs(b"text")[0].len()), (1, 32));
+    assert_ne!(ring.macs(b"text"), ring.macs(b"another"));
+    assert_ne!(ring.macs(b"text"), other.macs(b"text"));
+}
+
+#[test]
+fn a_mac_of_before_a_rotation_is_among_those_of_after_it() {
+    let (before, after) = (ring(ONE), ring(&format!("{TWO},{ONE}")));
+    assert!(after.macs(b"text").contains(&before.macs(b"text")[0]));
+    assert_ne!(after.macs(b"text")[0], before.macs(b"text")[0]);
+}
+
+#[test]
+fn a_value_is_sealed_again_by_the_first_key_for_its_place_only() {
+    let (before, after) = (ring(&format!("old:{ONE}")), ring(&format!("new:{TWO},old:{ONE}")));
+    let old = before.seal("t", "c", row(), b"secret").expect("seals");
+    assert!(after.needs_reseal(&old));
+    let new = after.reseal("t", "c", row(), &old).expect("seals again");
+    assert!(!after.needs_reseal(&new) && new["key_id"] == "new");
+    assert_eq!(ring(&format!("new:{TWO}")).open("t", "c", row(), &new).expect("opens").expose_secret(), b"secret");
+    assert_eq!(after.reseal("t", "c", Uuid::from_u128(8), &old).expect_err("another place"), SealingError::Tampered);
 }

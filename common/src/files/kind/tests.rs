@@ -37,7 +37,7 @@ fn zip(names: &[&str]) -> Vec<u8> {
 
 async fn kind(bytes: &[u8], head: usize) -> Result<FileKind, String> {
     let folder = std::env::temp_dir().join(format!("datagenie-kind-{}", uuid::Uuid::now_v7()));
-    let files = Files::open(&folder).expect("a folder");
+    let files = Files::in_folder(&folder).expect("a folder");
     let path = ObjectPath::Content { workbook: WorkbookId::new() };
     files.put_bytes(path, bytes.to_vec()).await.expect("it is written");
     let size = u64::try_from(bytes.len()).expect("a length");

@@ -8,4 +8,4 @@ mod workbooks;
 pub use analyses::{Asked, NewAnalysis, ask, newest};
 pub use removal::{Removed, remove};
 pub use uploads::{File, NewContent, NewFile, find, insert, list, lock, move_to};
-pub use workbooks::{Published, Reading, Workbook, is_there, of_file, publish};
+pub use workbooks::{Published, Reading, Workbook, claim, forget, is_there, of_file, publish};

@@ -3,7 +3,7 @@
 use sqlx::{PgPool, types::Json};
 
 use crate::{
-    ids::{FileId, UserId, WorkbookId},
+    ids::{FileId, JobId, LeaseId, UserId, WorkbookId},
     model::{language::Language, workbooks::Prepared},
     store::{Result, StoreError},
 };
@@ -99,6 +99,42 @@ pub async fn of_file(pool: &PgPool, user: UserId, file: FileId) -> Result<Option
 pub async fn is_there(pool: &PgPool, user: UserId, file: FileId) -> Result<bool> {
     let there = sqlx::query_scalar!("SELECT true FROM files WHERE id = $1 AND user_id = $2", file.0, user.0).fetch_optional(pool).await?;
     Ok(there.is_some())
+}
+
+/// Lets one attempt at a time read a workbook, over all processes. False: another one does, whose lease holds: what it brings is there soon,
+/// or its lease falls. Nobody gives the claim back; it goes with the lease.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim(pool: &PgPool, workbook: WorkbookId, job: JobId, lease: LeaseId) -> Result<bool> {
+    let claimed = sqlx::query!(
+        "UPDATE workbooks w SET reading_job = $2, reading_lease = $3
+         WHERE w.id = $1 AND (w.reading_lease IS NOT DISTINCT FROM $3 OR NOT EXISTS (
+             SELECT FROM jobs j WHERE j.id = w.reading_job AND j.lease_id = w.reading_lease AND j.state = 'running' AND j.lease_until > dg_now()))",
+        workbook.0,
+        job.0,
+        lease.0
+    )
+    .execute(pool)
+    .await?;
+    Ok(claimed.rows_affected() > 0)
+}
+
+/// Forgets the reading with this database, whose files are gone from storage, so that the workbook is read again. False: another one has
+/// its place already.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forget(pool: &PgPool, workbook: WorkbookId, database_path: &str) -> Result<bool> {
+    let forgotten = sqlx::query!(
+        "UPDATE workbooks SET tables = NULL, database_path = NULL, database_bytes = NULL, analysis_path = NULL, analysis_bytes = NULL,
+             read_at = NULL WHERE id = $1 AND database_path = $2",
+        workbook.0,
+        database_path
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected() > 0)
 }
 
 /// What came of publishing a reading.

@@ -63,8 +63,8 @@ impl Flows {
             lanes: windows.iter().map(|window| window.flow.lane.as_str().to_owned()).collect(),
             owners: windows.iter().map(|window| window.flow.user_id.0).collect(),
             sizes: windows.iter().map(|window| i32::try_from(window.size).unwrap_or(i32::MAX)).collect(),
-            kinds: JobKind::known(),
-            kind_lanes: JobKind::ALL.iter().map(|kind| kind.lane().as_str().to_owned()).collect(),
+            kinds: JobKind::places().map(|(kind, _)| kind.as_str().to_owned()).collect(),
+            kind_lanes: JobKind::places().map(|(_, lane)| lane.as_str().to_owned()).collect(),
         }
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::admit::{Flows, Window};
 use crate::{
-    ids::{ConnectionId, JobId, LeaseId, UserId},
+    ids::{BatchId, ConnectionId, JobId, LeaseId, UserId},
     jobs::JobKind,
     model::{
         jobs::Lane,
@@ -41,6 +41,8 @@ pub struct Claimed {
     pub user_id: UserId,
     /// On which connection.
     pub connection_id: Option<ConnectionId>,
+    /// In which batch.
+    pub batch_id: Option<BatchId>,
     /// What it is about.
     pub subject_id: Option<Uuid>,
     /// Which attempt this is, from 1.
@@ -104,7 +106,7 @@ pub async fn claim_many(executor: impl PgExecutor<'_>, leases: &[Lease], worker:
                FROM due WHERE jobs.id = due.id
                RETURNING jobs.*
            )
-           SELECT j.id AS "id!", j.kind AS "kind!", j.lane AS "lane!", j.user_id AS "user_id!", j.connection_id, j.subject_id,
+           SELECT j.id AS "id!", j.kind AS "kind!", j.lane AS "lane!", j.user_id AS "user_id!", j.connection_id, j.batch_id, j.subject_id,
                j.lease_id AS "lease_id!", j.attempt AS "attempt!", j.max_attempts AS "max_attempts!", j.payload AS "payload!",
                j.traceparent, j.created_at AS "created_at!", j.claimed_at AS "claimed_at!",
                extract(epoch FROM least(j.deadline, j.run_from + j.run_seconds * interval '1 second') - dg_now())::float8 AS "seconds_left!",
@@ -163,7 +165,7 @@ pub async fn claim_next(
                WHERE jobs.id = next.id AND NOT jobs.in_flight
                RETURNING jobs.*
            )
-           SELECT j.id AS "id!", j.kind AS "kind!", j.lane AS "lane!", j.user_id AS "user_id!", j.connection_id, j.subject_id,
+           SELECT j.id AS "id!", j.kind AS "kind!", j.lane AS "lane!", j.user_id AS "user_id!", j.connection_id, j.batch_id, j.subject_id,
                j.lease_id AS "lease_id!", j.attempt AS "attempt!", j.max_attempts AS "max_attempts!", j.payload AS "payload!",
                j.traceparent, j.created_at AS "created_at!", j.claimed_at AS "claimed_at!",
                extract(epoch FROM least(j.deadline, j.run_from + j.run_seconds * interval '1 second') - dg_now())::float8 AS "seconds_left!",
@@ -200,6 +202,7 @@ struct Row {
     lane: String,
     user_id: Uuid,
     connection_id: Option<Uuid>,
+    batch_id: Option<Uuid>,
     subject_id: Option<Uuid>,
     lease_id: Uuid,
     attempt: i16,
@@ -227,6 +230,7 @@ impl TryFrom<Row> for Claimed {
             lane: row.lane.parse().map_err(unreadable("jobs.lane"))?,
             user_id: UserId(row.user_id),
             connection_id: row.connection_id.map(ConnectionId),
+            batch_id: row.batch_id.map(BatchId),
             subject_id: row.subject_id,
             attempt: row.attempt,
             max_attempts: row.max_attempts,

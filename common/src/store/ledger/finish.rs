@@ -13,7 +13,7 @@ use crate::{
         jobs::JobState,
         questions::{Failure, FailureCode, QuestionStatus, Stage},
     },
-    store::{Result, StoreError, answers, connections, questions, webhooks},
+    store::{Result, StoreError, answers, audit, connections, questions, webhooks},
 };
 
 /// How a job ends, with all that its end writes.
@@ -154,6 +154,7 @@ pub(super) async fn write(conn: &mut PgConnection, job: &Job, stage: Option<Stag
     let error = outcome.failure().map(serde_json::to_value).transpose().unwrap_or_default();
     let dead = matches!(outcome, Outcome::Failed { dead: true, .. });
     write_subject(conn, job, outcome).await?;
+    audit_run(conn, job, stage, outcome).await?;
     if let Some(lease_id) = job.lease_id {
         sqlx::query!(
             "INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage, error)
@@ -186,6 +187,32 @@ pub(super) async fn write(conn: &mut PgConnection, job: &Job, stage: Option<Stag
     }
     Ok(job.ended(state, deliveries > 0))
 }
+
+/// A statement that ran on a customer's data is in the audit log.
+async fn audit_run(conn: &mut PgConnection, job: &Job, stage: Option<Stage>, outcome: &Outcome) -> Result<()> {
+    let (ending, success) = match outcome {
+        Outcome::Answered { ending, .. } => (&**ending, true),
+        Outcome::Failed { ending: Some(ending), .. } if stage == Some(Stage::Executing) => (&**ending, false),
+        _ => return Ok(()),
+    };
+    let (Some(subject), Some(sql), JobKind::AnswerQuestion) = (job.subject_id, &ending.sql, job.kind) else { return Ok(()) };
+    let sql: String = sql.chars().take(LONGEST_AUDITED_SQL).collect();
+    let rows = ending.row_count.filter(|_| success);
+    let details =
+        json!({ "connection_id": job.connection_id, "job_id": job.id, "sql": sql, "rows": rows, "cached": ending.cached && success });
+    let entry = audit::Entry {
+        user_id: Some(job.user_id),
+        action: "sql.run",
+        resource_type: "question",
+        resource_id: Some(subject.to_string()),
+        success,
+        details,
+    };
+    audit::insert(conn, &audit::Origin::default(), entry).await
+}
+
+/// Characters of a statement that the audit log keeps; the question has all of it.
+const LONGEST_AUDITED_SQL: usize = 4_000;
 
 async fn write_subject(conn: &mut PgConnection, job: &Job, outcome: &Outcome) -> Result<()> {
     let Some(subject) = job.subject_id else { return Ok(()) };

@@ -100,6 +100,15 @@ pub async fn finish_many(executor: impl PgExecutor<'_>, ends: &[End<'_>]) -> Res
                SELECT e.subject_id, e.id, i.chart_type, i.chart_config, i.chart, i.summary, i.insights, i.files, i.columns, i.first_rows,
                    i.rows_inline
                FROM ended e JOIN input i ON i.job_id = e.id JOIN query_history q ON q.id = e.subject_id WHERE i.answered
+           ), audited AS (
+               -- What ran on a customer's data, by the event's id, which is ordered by time. As `finish` writes it.
+               INSERT INTO audit_logs (id, user_id, action, resource_type, resource_id, details, result)
+               SELECT i.event_id, e.user_id, 'sql.run', 'question', e.subject_id::text,
+                   jsonb_build_object('connection_id', q.connection_id, 'file_id', q.file_id, 'job_id', e.id, 'sql', left(i.sql, 4000),
+                       'rows', i.row_count, 'cached', i.cached),
+                   CASE WHEN i.answered THEN 'success' ELSE 'failure' END
+               FROM ended e JOIN input i ON i.job_id = e.id JOIN query_history q ON q.id = e.subject_id
+               WHERE i.sql IS NOT NULL AND (i.answered OR i.stage = 'executing')
            ), attempts AS (
                INSERT INTO job_attempts (job_id, lease_id, attempt, worker, started_at, outcome, stage, error)
                SELECT e.id, e.lease_id, e.attempt, e.worker, coalesce(e.claimed_at, dg_now()), i.state, i.stage, i.error

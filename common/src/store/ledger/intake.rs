@@ -49,10 +49,16 @@ pub struct NewJob {
 }
 
 impl NewJob {
+    /// Where it waits: what repeats an item of a batch, with the other items.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        if self.batch_id.is_some() { Lane::Bulk } else { self.kind.lane() }
+    }
+
     /// Whose turn it waits for.
     #[must_use]
     pub fn flow(&self) -> Flow {
-        Flow { lane: self.kind.lane(), user_id: self.user_id }
+        Flow { lane: self.lane(), user_id: self.user_id }
     }
 }
 
@@ -68,7 +74,7 @@ pub async fn insert(conn: &mut PgConnection, job: &NewJob) -> Result<()> {
          VALUES ($1, $2, $3, 'waiting', false, $4, $5, $6, $7, $8, dg_now() + $9 * interval '1 second', $10, $11, $12, $13)",
         job.id.0,
         job.kind.as_str(),
-        job.kind.lane().as_str(),
+        job.lane().as_str(),
         job.user_id.0,
         job.connection_id.map(|id| id.0),
         job.batch_id.map(|id| id.0),

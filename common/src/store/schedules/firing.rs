@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Row, Schedule};
 use crate::{
-    ids::{JobId, QuestionId, ScheduleId, UserId},
+    ids::{BatchId, JobId, QuestionId, ScheduleId, UserId},
     model::users::Role,
     store::{Result, StoreError},
 };
@@ -92,6 +92,8 @@ pub struct Made {
     pub job_id: Option<JobId>,
     /// The question that it asked.
     pub question_id: Option<QuestionId>,
+    /// The batch that it made.
+    pub batch_id: Option<BatchId>,
     /// The run of the upkeep that it asked for.
     pub upkeep_run_id: Option<Uuid>,
 }
@@ -127,13 +129,14 @@ pub async fn outcomes(conn: &mut PgConnection, runs: &[Made]) -> Result<()> {
     let reasons: Vec<Option<String>> = runs.iter().map(|run| run.reason.clone()).collect();
     let jobs: Vec<Option<Uuid>> = runs.iter().map(|run| run.job_id.map(|id| id.0)).collect();
     let questions: Vec<Option<Uuid>> = runs.iter().map(|run| run.question_id.map(|id| id.0)).collect();
+    let batches: Vec<Option<Uuid>> = runs.iter().map(|run| run.batch_id.map(|id| id.0)).collect();
     let upkeep: Vec<Option<Uuid>> = runs.iter().map(|run| run.upkeep_run_id).collect();
     sqlx::query!(
         "WITH told AS (
              UPDATE schedule_runs r SET state = t.state, reason = t.reason, job_id = t.job_id, question_id = t.question_id,
-                 upkeep_run_id = t.upkeep_run_id
-             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[])
-                 AS t(id, state, reason, job_id, question_id, upkeep_run_id)
+                 upkeep_run_id = t.upkeep_run_id, batch_id = t.batch_id
+             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[])
+                 AS t(id, state, reason, job_id, question_id, upkeep_run_id, batch_id)
              WHERE r.id = t.id RETURNING r.id, r.schedule_id, r.state, r.reason, r.fire_time, r.job_id
          )
          INSERT INTO audit_logs (user_id, action, resource_type, resource_id, details, result)
@@ -146,7 +149,8 @@ pub async fn outcomes(conn: &mut PgConnection, runs: &[Made]) -> Result<()> {
         &reasons as &[Option<String>],
         &jobs as &[Option<Uuid>],
         &questions as &[Option<Uuid>],
-        &upkeep as &[Option<Uuid>]
+        &upkeep as &[Option<Uuid>],
+        &batches as &[Option<Uuid>]
     )
     .execute(conn)
     .await?;
@@ -192,8 +196,9 @@ pub async fn running(conn: &mut PgConnection, schedules: &[ScheduleId]) -> Resul
     let ids: Vec<Uuid> = schedules.iter().map(|id| id.0).collect();
     let running = sqlx::query_scalar!(
         r#"SELECT t.id AS "id!" FROM unnest($1::uuid[]) AS t(id) WHERE EXISTS (
-               SELECT FROM (SELECT job_id, upkeep_run_id FROM schedule_runs r WHERE r.schedule_id = t.id ORDER BY r.id DESC LIMIT 20) r
+               SELECT FROM (SELECT job_id, upkeep_run_id, batch_id FROM schedule_runs r WHERE r.schedule_id = t.id ORDER BY r.id DESC LIMIT 20) r
                WHERE EXISTS (SELECT FROM jobs j WHERE j.id = r.job_id AND j.finished_at IS NULL)
+                  OR EXISTS (SELECT FROM batches b WHERE b.id = r.batch_id AND b.finished_at IS NULL)
                   OR EXISTS (SELECT FROM upkeep_runs u WHERE u.id = r.upkeep_run_id AND u.ended_at IS NULL))"#,
         &ids
     )

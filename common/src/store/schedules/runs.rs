@@ -25,6 +25,8 @@ pub struct RunView {
     pub job_state: Option<String>,
     /// The question that it asked.
     pub question_id: Option<Uuid>,
+    /// The batch that it made.
+    pub batch_id: Option<Uuid>,
     /// The run of the upkeep that it asked for.
     pub upkeep_run_id: Option<Uuid>,
     /// When it was written.
@@ -38,7 +40,7 @@ pub struct RunView {
 pub async fn list_runs(pool: &PgPool, schedule: ScheduleId, before: Option<Uuid>, limit: i64) -> Result<Vec<RunView>> {
     let runs = sqlx::query_as!(
         RunView,
-        r#"SELECT r.id, r.fire_time, r.by_hand, r.state, r.reason, r.job_id, j.state AS "job_state?", r.question_id, r.upkeep_run_id,
+        r#"SELECT r.id, r.fire_time, r.by_hand, r.state, r.reason, r.job_id, j.state AS "job_state?", r.question_id, r.batch_id, r.upkeep_run_id,
                   r.created_at
            FROM schedule_runs r LEFT JOIN jobs j ON j.id = r.job_id
            WHERE r.schedule_id = $1 AND ($2::uuid IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3"#,
@@ -59,7 +61,7 @@ pub async fn ask(conn: &mut PgConnection, schedule: ScheduleId) -> Result<RunVie
     let run = sqlx::query_as!(
         RunView,
         r#"INSERT INTO schedule_runs (id, schedule_id, fire_time, by_hand, state) VALUES ($1, $2, dg_now(), true, 'asked')
-           RETURNING id, fire_time, by_hand, state, reason, job_id, NULL::text AS job_state, question_id, upkeep_run_id, created_at"#,
+           RETURNING id, fire_time, by_hand, state, reason, job_id, NULL::text AS job_state, question_id, batch_id, upkeep_run_id, created_at"#,
         Uuid::now_v7(),
         schedule.0
     )

@@ -1,6 +1,7 @@
 //! What keeps the tables in shape. Every removal takes a bounded number of rows, passes over those that somebody else has locked, and is
 //! a commit of its own: it can be ended anywhere, and goes on at its next run.
 
+mod batches;
 mod objects;
 mod questions;
 mod retention;
@@ -8,9 +9,10 @@ mod rows;
 mod runs;
 
 pub use self::{
+    batches::{Strays, old_batches, stray_lines},
     objects::{Gone, Named, answers_with_files, drop_answers, forget_pictures, forget_readings, named, readings_with_files},
     questions::{Page, expired_results, old_questions, old_questions_by_time, question_is_past},
-    retention::{Kept, Unusable, kept},
+    retention::{Kept, Unusable},
     rows::{
         drop_audit_partition, empty_workbooks, ensure_audit_partitions, expired_idempotency_keys, expired_sessions, finished_deliveries,
         finished_jobs, old_audit_rows, old_catalogues, old_events, old_runs, stale_schemas,

@@ -1,11 +1,6 @@
-//! How long things are kept: `system_settings`, read at every run, so that a change needs no restart.
+//! How long things are kept: settings that may change while the service runs.
 
-use sqlx::PgPool;
-
-use crate::{
-    store::{Result, system_settings},
-    word_enum,
-};
+use crate::{settings::Upkeep, word_enum};
 
 word_enum! {
     /// A keeping time, by its key in `system_settings`. In days, but for the last one.
@@ -14,6 +9,8 @@ word_enum! {
         Questions = "query_history_retention_days",
         /// Answers; their questions stay.
         Results = "result_retention_days",
+        /// Batches that have ended, with their lines.
+        Batches = "batch_retention_days",
         /// Months of audit logs.
         AuditLogs = "audit_log_retention_days",
         /// The columns of customers' databases, as last synced.
@@ -34,13 +31,21 @@ word_enum! {
 }
 
 impl Kept {
-    /// What the migration puts into the table, and what holds where somebody has removed the row.
-    fn fallback(self) -> i32 {
+    /// What the settings say of it: days, or hours for [`Kept::Schemas`].
+    #[must_use]
+    pub fn of(self, settings: &Upkeep) -> i32 {
         match self {
-            Self::Questions | Self::Results | Self::DeadJobs | Self::Runs => 90,
-            Self::AuditLogs => 180,
-            Self::Catalogues | Self::Events | Self::Jobs | Self::Deliveries => 30,
-            Self::Schemas => 24,
+            Self::Questions => settings.query_history_retention_days,
+            Self::Results => settings.result_retention_days,
+            Self::Batches => settings.batch_retention_days,
+            Self::AuditLogs => settings.audit_log_retention_days,
+            Self::Catalogues => settings.cached_schema_retention_days,
+            Self::Events => settings.event_retention_days,
+            Self::Jobs => settings.job_retention_days,
+            Self::DeadJobs => settings.dead_job_retention_days,
+            Self::Deliveries => settings.delivery_retention_days,
+            Self::Runs => settings.run_retention_days,
+            Self::Schemas => settings.schema_resync_hours,
         }
     }
 }
@@ -49,13 +54,3 @@ impl Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("system_settings.{0} must be a whole number from 1 to 36500; nothing is removed until it is")]
 pub struct Unusable(pub Kept);
-
-/// A keeping time in days (hours for [`Kept::Schemas`]). The inner error: it is set to what is no number of them.
-///
-/// # Errors
-/// If the database fails.
-pub async fn kept(pool: &PgPool, what: Kept) -> Result<std::result::Result<i32, Unusable>> {
-    let Some(value) = system_settings::get(pool, what.as_str()).await? else { return Ok(Ok(what.fallback())) };
-    let number = value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| (1..=36_500).contains(number));
-    Ok(number.ok_or(Unusable(what)))
-}

@@ -19,7 +19,7 @@ pub use self::{
     deliveries::{AttemptView, Delivery, DeliveryView, DueDelivery, ListOf, attempts_of, delivery, due, list},
     endpoints::{Change, Endpoint, NewEndpoint, delete, endpoint, endpoint_count, endpoints, insert, rotate, update},
     finish::{Delivered, delivered_many},
-    replays::{MOST_REPLAYED, Replayed, Since, replay, replay_since, test},
+    replays::{MOST_REPLAYED, Place, Replayed, Since, replay, replay_since, test},
 };
 
 /// Attempts at one delivery.

@@ -80,28 +80,38 @@ async fn again(conn: &mut PgConnection, owner: UserId, deliveries: &[Uuid]) -> R
 pub struct Since {
     /// Events that are sent (again).
     pub replayed: i64,
-    /// The time of the last event looked at; none: there was none.
-    pub reached: Option<DateTime<Utc>>,
+    /// The last event that was looked at; none: there was none.
+    pub reached: Option<Place>,
     /// Whether there are more after it.
     pub more: bool,
 }
 
-/// Sends an endpoint of this user every event of his since a time that its filter takes, oldest first, whether it was sent before or
+/// Where among the events, by their times: many may be of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The event's time.
+    pub at: DateTime<Utc>,
+    /// Its number.
+    pub seq: i64,
+}
+
+/// Sends an endpoint of this user every event of his after a place that its filter takes, oldest first, whether it was sent before or
 /// not; what is on its way is passed over. At most [`MOST_REPLAYED`] events are looked at.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn replay_since(conn: &mut PgConnection, owner: UserId, endpoint: WebhookId, since: DateTime<Utc>) -> Result<Since> {
+pub async fn replay_since(conn: &mut PgConnection, owner: UserId, endpoint: WebhookId, after: Place) -> Result<Since> {
     let rows = sqlx::query!(
         r#"SELECT e.seq, e.id, e.type AS event_type, e.created_at FROM events e JOIN webhook_endpoints w ON w.id = $2 AND w.user_id = $1
-           WHERE e.user_id = $1 AND e.created_at >= $3 AND w.events && ARRAY[e.type, split_part(e.type, '.', 1) || '.*', '*']
+           WHERE e.user_id = $1 AND e.created_at >= $3 AND (e.created_at, e.seq) > ($3, $6) AND w.events && ARRAY[e.type, split_part(e.type, '.', 1) || '.*', '*']
              AND e.type <> $5
-           ORDER BY e.xid, e.seq LIMIT $4"#,
+           ORDER BY e.created_at, e.seq LIMIT $4"#,
         owner.0,
         endpoint.0,
-        since,
+        after.at,
         MOST_REPLAYED + 1,
-        WEBHOOK_TEST
+        WEBHOOK_TEST,
+        after.seq
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -133,7 +143,7 @@ pub async fn replay_since(conn: &mut PgConnection, owner: UserId, endpoint: Webh
     )
     .fetch_one(conn)
     .await?;
-    Ok(Since { replayed, reached: taken.last().map(|row| row.created_at), more: rows.len() > taken.len() })
+    Ok(Since { replayed, reached: taken.last().map(|row| Place { at: row.created_at, seq: row.seq }), more: rows.len() > taken.len() })
 }
 
 /// Makes an event that goes to this endpoint alone, and its delivery.
