@@ -18,7 +18,7 @@ fn main() {
                 let texts = workbook.texts.len();
                 println!("{name}: {kind}, {} sheets, {texts} different texts", workbook.sheets.len());
                 workbook.sheets.iter().for_each(print_sheet);
-                workbook.notes.iter().for_each(|note| println!("  {note}"));
+                workbook.notes.iter().for_each(|note| println!("  {}", note.english));
             }
             Err(error) => println!("{name}: {kind}, {}: {error}", error.code()),
         }

@@ -4,7 +4,7 @@
 //! a hostile workbook may make any reader use all memory or abort.
 //!
 //! The path of a workbook: [`read`] (bytes → cells) → [`tables`] (cells → typed tables) → [`analyse`] (tables → figures, charts and
-//! sentences) and [`database`] (tables → SQLite).
+//! sentences) and [`database`] (tables → SQLite). What is assumed on the way is said in both languages ([`words`]).
 
 pub mod analyse;
 pub mod database;
@@ -13,6 +13,8 @@ pub mod grid;
 pub mod limits;
 pub mod read;
 pub mod run;
+pub mod skipped;
 pub mod tables;
 pub mod texts;
 pub mod times;
+pub mod words;

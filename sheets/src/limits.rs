@@ -40,6 +40,10 @@ impl Default for Limits {
 pub struct Options {
     /// Read hidden sheets too. Otherwise they are told of and left out.
     pub include_hidden: bool,
+    /// What people call the file: the only sheet of a text file has no other name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The bounds.
+    #[serde(default)]
     pub limits: Limits,
 }

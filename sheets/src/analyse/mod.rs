@@ -26,12 +26,15 @@ use std::{
 };
 
 use datagenie_common::{
-    analyses::{AnalysedColumn, AnalysedTable, Analysis},
+    analyses::{AnalysedColumn, AnalysedTable, Analysis, Assumption},
     model::language::Language,
 };
 
 use self::{insights::count, relations::Found, roles::Roles};
-use crate::tables::{Table, Tables};
+use crate::{
+    tables::{Table, Tables},
+    words::Said,
+};
 
 /// Below so many values a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 100_000;
@@ -40,15 +43,16 @@ const WORTH_A_THREAD: usize = 100_000;
 #[must_use]
 pub fn analyse(tables: &Tables, language: Language) -> Analysis {
     let analysed: Vec<AnalysedTable> =
-        tables.tables.iter().zip(figures(tables)).map(|(table, columns)| described(table, columns)).collect();
+        tables.tables.iter().zip(figures(tables)).map(|(table, columns)| described(table, columns, language)).collect();
     let found = relations::find(tables, &analysed, language);
     let roles = |(index, (seen, table))| Roles::of(index, seen, table, &found, language);
     let roles = analysed.iter().zip(&tables.tables).enumerate().map(roles).collect();
     let view = View { tables, analysed: &analysed, found: &found, roles, language };
     let (charts, summary, insights) = (charts::draw(&view), summary::summary(&view), insights::find(&view));
-    let mut notes = tables.notes.clone();
+    let mut notes: Vec<String> = tables.notes.iter().map(|note| note.of(language).to_owned()).collect();
+    let skipped = tables.skipped.iter().map(|skipped| skipped.told(language)).collect();
     notes.extend(found.note);
-    Analysis { tables: analysed, relations: found.relations, charts, summary, insights, skipped: tables.skipped.clone(), notes }
+    Analysis { tables: analysed, relations: found.relations, charts, summary, insights, skipped, notes }
 }
 
 /// What charts and sentences are made of.
@@ -84,7 +88,9 @@ impl View<'_> {
     }
 }
 
-fn described(table: &Table, columns: Vec<AnalysedColumn>) -> AnalysedTable {
+fn described(table: &Table, columns: Vec<AnalysedColumn>, language: Language) -> AnalysedTable {
+    let told =
+        |said: &Said| Assumption { kind: said.kind.to_owned(), text: said.words.of(language).to_owned(), range: Some(said.range.clone()) };
     AnalysedTable {
         name: table.name.clone(),
         sheet: table.sheet.clone(),
@@ -93,7 +99,7 @@ fn described(table: &Table, columns: Vec<AnalysedColumn>) -> AnalysedTable {
         title: table.title.clone(),
         rows: table.rows.len() as u64,
         total_rows: table.total_rows.iter().map(|row| row.saturating_add(1)).collect(),
-        assumptions: table.assumptions.clone(),
+        assumptions: table.assumptions.iter().map(told).collect(),
         columns,
     }
 }

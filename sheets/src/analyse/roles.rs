@@ -48,7 +48,7 @@ impl Roles {
         let mut roles = Self::default();
         let columns = || seen.columns.iter().zip(&table.columns).enumerate();
         let is_key = |column: usize| found.keys.get(index).copied().flatten() == Some(column);
-        let refers = |column: usize| found.references.iter().any(|(from, _)| *from == Place { table: index, column });
+        let refers = |column: usize| found.referring.contains(&Place { table: index, column });
         for (at, (column, typed)) in columns() {
             if column.distinct < 2 || column.nulls * 2 > seen.rows {
                 continue;

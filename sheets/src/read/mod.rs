@@ -16,7 +16,7 @@ mod records;
 mod relations;
 mod sink;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod xls;
 mod xlsb;
 mod xlsx;

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
-use crate::{grid::Cell, times::MICROS_PER_DAY};
+use crate::{
+    grid::{Cell, Signs},
+    times::MICROS_PER_DAY,
+};
 
 /// 1970-01-01 in the 1900 system.
 const EPOCH: f64 = 25_569.0;
@@ -33,8 +36,8 @@ pub(super) enum Shown {
 /// What each style of a workbook shows its numbers as.
 #[derive(Default)]
 pub(super) struct Styles {
-    codes: HashMap<u16, Shown>,
-    styles: Vec<Shown>,
+    codes: HashMap<u16, (Shown, Signs)>,
+    styles: Vec<(Shown, Signs)>,
     /// Whether days are counted from 1904.
     pub(super) is_1904: bool,
 }
@@ -47,12 +50,13 @@ impl Styles {
 
     /// A format by its number.
     pub(super) fn add_format(&mut self, number: u16, code: &str) {
-        self.codes.insert(number, shown(code));
+        self.codes.insert(number, (shown(code), signs(code)));
     }
 
     /// The next style, by the number of its format.
     pub(super) fn add_style(&mut self, format: u16) {
-        self.styles.push(self.codes.get(&format).copied().unwrap_or_else(|| built_in(format)));
+        let percent = if matches!(format, 9 | 10) { Signs::PERCENT } else { Signs::NONE };
+        self.styles.push(self.codes.get(&format).copied().unwrap_or_else(|| (built_in(format), percent)));
     }
 
     /// How many styles there are.
@@ -62,7 +66,12 @@ impl Styles {
 
     /// A number as a cell of this style.
     pub(super) fn cell(&self, number: f64, style: usize) -> Cell {
-        cell(number, self.styles.get(style).copied().unwrap_or_default(), self.is_1904)
+        cell(number, self.styles.get(style).copied().unwrap_or_default().0, self.is_1904)
+    }
+
+    /// The signs that numbers of this style are shown with.
+    pub(super) fn signs(&self, style: usize) -> Signs {
+        self.styles.get(style).copied().unwrap_or_default().1
     }
 }
 
@@ -133,6 +142,21 @@ fn shown(code: &str) -> Shown {
         }
     }
     letters.shown(code)
+}
+
+/// The signs of currencies and of percentages in a format, by the first of its sections.
+fn signs(code: &str) -> Signs {
+    let first = code.split(';').next().unwrap_or_default();
+    let mut found = Signs::NONE;
+    let mut rest = first;
+    // Without the numbers of languages: `[$-412]`, `[$$-409]`.
+    while let Some((before, after)) = rest.split_once("[$") {
+        found = found.and(Signs::of(before));
+        let (sign, after) = after.split_once(']').unwrap_or((after, ""));
+        found = found.and(Signs::of(sign.split('-').next().unwrap_or_default()));
+        rest = after;
+    }
+    found.and(Signs::of(rest))
 }
 
 #[derive(Default)]
@@ -241,6 +265,22 @@ mod tests {
         ] {
             assert_eq!(shown(code), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn formats_have_signs() {
+        for (code, expected) in [
+            ("#,##0", Signs::NONE),
+            ("[$-412]yyyy", Signs::NONE),
+            ("0.0%", Signs::PERCENT),
+            ("[$₩-412]#,##0", Signs::of("₩")),
+            ("[$$-409]#,##0.00;[Red]-[$€-2]#", Signs::of("$")),
+            ("#,##0\"원\"", Signs::of("원")),
+            ("\\$#,##0", Signs::of("$")),
+        ] {
+            assert_eq!(signs(code), expected, "{code}");
+        }
+        assert_eq!((Signs::of("₩").and(Signs::of("$")).currencies(), Signs::of("%").currencies()), (3, 0));
     }
 
     #[test]

@@ -68,6 +68,8 @@ struct Table {
     /// Values of the current row by column, with how many columns they fill.
     cells: Vec<(u32, u32, Cell)>,
     col: u32,
+    /// Columns that were described so far.
+    columns: u32,
     text: String,
     raw: String,
 }
@@ -80,11 +82,25 @@ impl Table {
                 Token::Open(tag) => match tag.full {
                     b"table:table-row" => {
                         let repeated = tag.number(b"table:number-rows-repeated").unwrap_or(1);
+                        if is_hidden(&tag) {
+                            sheet.hide_rows(self.row, self.row.saturating_add(repeated).saturating_sub(1));
+                        }
                         if !tag.closed {
                             self.read_row(xml, sheet, sink)?;
                         }
                         self.end_row(repeated, sheet, sink)?;
                     }
+                    b"table:table-column" => {
+                        let repeated = tag.number(b"table:number-columns-repeated").unwrap_or(1_u32);
+                        if is_hidden(&tag) {
+                            sheet.hide_columns(self.columns, self.columns.saturating_add(repeated).saturating_sub(1));
+                        }
+                        self.columns = self.columns.saturating_add(repeated);
+                        if !tag.closed {
+                            xml.skip()?;
+                        }
+                    }
+                    b"table:table-columns" | b"table:table-column-group" | b"table:table-header-columns" => {}
                     // Groups and headers of rows are rows all the same; pictures and filters are none.
                     b"table:table-row-group" | b"table:table-header-rows" | b"table:table-rows" => {}
                     _ if !tag.closed => xml.skip()?,
@@ -105,12 +121,16 @@ impl Table {
                     let repeated: u32 = tag.number(b"table:number-columns-repeated").unwrap_or(1);
                     self.merge(&tag, sheet, sink)?;
                     let value = Value::of(&tag)?;
+                    let formula = tag.get(b"table:formula").is_some() && tag.get(b"office:value-type").is_none();
                     let closed = tag.closed;
                     self.text.clear();
                     if !closed {
                         self.read_text(xml)?;
                     }
                     let cell = value.cell(&self.text, sink)?;
+                    if cell.is_empty() && formula {
+                        sheet.miss(self.row, self.col);
+                    }
                     if !cell.is_empty() {
                         self.cells.push((self.col, repeated, cell));
                     }
@@ -186,6 +206,10 @@ impl Table {
             }
         }
     }
+}
+
+fn is_hidden(tag: &Tag<'_>) -> bool {
+    matches!(tag.get(b"table:visibility"), Some(b"collapse" | b"filter"))
 }
 
 // Blanks in a row count as one, as in any OpenDocument text: more of them are elements.

@@ -8,7 +8,7 @@ use std::{
     ops::Range,
 };
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::dialect::Dialect;
 use crate::error::ReadError;
@@ -16,6 +16,8 @@ use crate::error::ReadError;
 const FIRST_WINDOW: usize = 128 * 1_024;
 /// A longer field in quotes is an open quote.
 const LONGEST_QUOTED: usize = 1_048_576;
+/// What a source is given to write into at least.
+const LEAST_ROOM: usize = 4_096;
 /// A longer record is no line of a table.
 const LONGEST_RECORD: usize = 8 * 1_048_576;
 
@@ -56,8 +58,8 @@ enum Found {
     Record(usize),
     /// The end of it is not there yet.
     Partial,
-    /// A quote here is not closed as far as can be seen.
-    OpenQuote(usize),
+    /// A quote here is not closed as far as can be seen; true: it never will be.
+    OpenQuote(usize, bool),
 }
 
 impl<R: Read> Records<R> {
@@ -90,8 +92,8 @@ impl<R: Read> Records<R> {
                     self.open_quotes += characters.len() as u64;
                     return Ok(true);
                 }
-                Found::OpenQuote(at) if self.ended || bytes.len() - at >= LONGEST_QUOTED => characters.push(at),
-                Found::Partial | Found::OpenQuote(_) => self.fill().map_err(ReadError::Io)?,
+                Found::OpenQuote(at, sure) if sure || self.ended || bytes.len() - at >= LONGEST_QUOTED => characters.push(at),
+                Found::Partial | Found::OpenQuote(..) => self.fill().map_err(ReadError::Io)?,
             }
             if self.end - self.start > LONGEST_RECORD {
                 let most = LONGEST_RECORD / 1_048_576;
@@ -107,9 +109,12 @@ impl<R: Read> Records<R> {
         if self.end * 2 > self.window.len() {
             self.window.resize(self.window.len() * 2, 0);
         }
-        let count = self.source.read(self.window.get_mut(self.end..).unwrap_or_default())?;
-        self.end += count;
-        self.ended = count == 0;
+        // Full, as what is there is looked at from its start again. A transcoder wants some room.
+        while !self.ended && self.window.len() - self.end >= LEAST_ROOM {
+            let count = self.source.read(self.window.get_mut(self.end..).unwrap_or_default())?;
+            self.end += count;
+            self.ended = count == 0;
+        }
         Ok(())
     }
 }
@@ -121,11 +126,13 @@ fn parse(bytes: &[u8], dialect: Dialect, ended: bool, characters: &[usize], reco
     loop {
         if bytes.get(at) == Some(&dialect.quote) && !characters.contains(&at) {
             match closed(bytes, at, dialect.quote, ended) {
+                // A quote that seems to end lines below, and not where a field ends, is the beginning of another one.
+                Some(inside) if is_stray(bytes, &inside, dialect) => return Found::OpenQuote(at, true),
                 Some(inside) => {
                     at = inside.end + 1;
                     push_quoted(bytes.get(inside).unwrap_or_default(), dialect.quote, &mut record.bytes);
                 }
-                None => return Found::OpenQuote(at),
+                None => return Found::OpenQuote(at, false),
             }
         }
         let rest = bytes.get(at..).unwrap_or_default();
@@ -161,6 +168,14 @@ fn closed(bytes: &[u8], open: usize, quote: u8, ended: bool) -> Option<Range<usi
             _ => return Some(open + 1..found),
         }
     }
+}
+
+fn is_stray(bytes: &[u8], inside: &Range<usize>, dialect: Dialect) -> bool {
+    let ends = match bytes.get(inside.end + 1) {
+        None => true,
+        Some(next) => *next == dialect.delimiter || matches!(next, b'\n' | b'\r' | b' '),
+    };
+    !ends && bytes.get(inside.clone()).is_some_and(|inside| memchr2(b'\n', b'\r', inside).is_some())
 }
 
 fn push_quoted(mut inside: &[u8], quote: u8, into: &mut Vec<u8>) {
@@ -226,6 +241,12 @@ mod tests {
         let (found, open) = read(&long, 10_000);
         assert_eq!((found.len(), open), (150_001, 1));
         assert_eq!(found[0], ["\"open", "1"]);
+    }
+
+    #[test]
+    fn quotes_that_begin_fields_and_never_end_take_nothing_with_them() {
+        check("a,b\n\"1,2\n\"3,4\n", &[&["a", "b"], &["\"1", "2"], &["\"3", "4"]], 2);
+        check("\"5\nlines\",x\n", &[&["5\nlines", "x"]], 0);
     }
 
     #[test]

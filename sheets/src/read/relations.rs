@@ -4,7 +4,7 @@ use super::{
     package::Package,
     xml::{Token, Xml, unescaped},
 };
-use crate::error::ReadError;
+use crate::{error::ReadError, skipped::NoWorksheet};
 
 /// One part's reference to another.
 pub(super) struct Relation {
@@ -71,13 +71,13 @@ pub(super) fn by_kind(relations: &[Relation], kind: &str, usual: &str) -> String
 }
 
 /// What a sheet is, by the kind of its relation; none if it is one with cells.
-pub(super) fn no_worksheet(kind: &str) -> Option<&'static str> {
+pub(super) fn no_worksheet(kind: &str) -> Option<NoWorksheet> {
     match kind {
         "worksheet" => None,
-        "chartsheet" => Some("a chart"),
-        "dialogsheet" => Some("a dialog"),
-        "xlMacrosheet" | "xlIntlMacrosheet" => Some("a sheet of macros"),
-        _ => Some("of an unknown kind"),
+        "chartsheet" => Some(NoWorksheet::Chart),
+        "dialogsheet" => Some(NoWorksheet::Dialog),
+        "xlMacrosheet" | "xlIntlMacrosheet" => Some(NoWorksheet::Macros),
+        _ => Some(NoWorksheet::Unknown),
     }
 }
 

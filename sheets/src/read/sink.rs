@@ -5,7 +5,9 @@ use crate::{
     error::ReadError,
     grid::{Cell, CellRange, Sheet, Workbook},
     limits::Options,
+    skipped::{NoWorksheet, Why},
     texts::TextId,
+    words::Words,
 };
 
 /// Rows between two words of progress.
@@ -19,7 +21,7 @@ pub(super) struct Listed {
     pub(super) name: String,
     pub(super) hidden: bool,
     /// What it is if it is no sheet with cells.
-    pub(super) other: Option<&'static str>,
+    pub(super) other: Option<NoWorksheet>,
     /// Its part of the package; empty if the workbook does not say.
     pub(super) part: String,
 }
@@ -31,15 +33,13 @@ pub(super) struct Sink<'a> {
     workbook: Workbook,
     cells: u64,
     rows: u64,
-    /// Cells of the current sheet whose place was taken or passed.
-    misplaced: u64,
     /// Why the first sheet that could not be read could not.
     failed: Option<ReadError>,
 }
 
 impl<'a> Sink<'a> {
     pub(super) fn new(options: &'a Options, progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { options, progress, workbook: Workbook::default(), cells: 0, rows: 0, misplaced: 0, failed: None }
+        Self { options, progress, workbook: Workbook::default(), cells: 0, rows: 0, failed: None }
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -47,13 +47,16 @@ impl<'a> Sink<'a> {
     }
 
     /// Adds a sentence about the whole file.
-    pub(super) fn note(&mut self, note: String) {
-        self.workbook.notes.push(note);
+    pub(super) fn note(&mut self, korean: impl Into<String>, english: impl Into<String>) {
+        self.workbook.notes.push(Words::new(korean, english));
     }
 
     /// Says that days are counted from 1904.
     pub(super) fn note_1904(&mut self) {
-        self.note("Days of this workbook are counted from 1904, as older programs for the Macintosh did.".to_owned());
+        self.note(
+            "이 통합 문서는 날짜를 1904년부터 셉니다(예전 매킨토시용 프로그램의 방식).",
+            "Days of this workbook are counted from 1904, as older programs for the Macintosh did.",
+        );
     }
 
     /// Adds a sheet of a list, if it is one with cells; the others are told of.
@@ -63,12 +66,22 @@ impl<'a> Sink<'a> {
         read: impl FnOnce(&mut Sheet, &mut Self) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         match listed.other {
-            Some(other) => {
-                self.note(format!("The sheet “{}” is {other} and has no cells to read.", listed.name));
-                Ok(())
-            }
+            Some(other) => self.leave_out(&listed.name, listed.hidden, Why::NoWorksheet(other)),
             None => self.sheet(&listed.name, listed.hidden, read),
         }
+    }
+
+    fn leave_out(&mut self, name: &str, hidden: bool, why: Why) -> Result<(), ReadError> {
+        self.add(Sheet::without(name, hidden, why))
+    }
+
+    fn add(&mut self, sheet: Sheet) -> Result<(), ReadError> {
+        let most = self.options.limits.max_sheets;
+        if self.workbook.sheets.len() >= most {
+            return Err(ReadError::TooLarge(format!("it has more than {most} sheets")));
+        }
+        self.workbook.sheets.push(sheet);
+        Ok(())
     }
 
     /// Adds a sheet with what `read` puts into it. One that can't be read is told of and left out; the others may still be good.
@@ -78,31 +91,28 @@ impl<'a> Sink<'a> {
         hidden: bool,
         read: impl FnOnce(&mut Sheet, &mut Self) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let most = self.options.limits.max_sheets;
-        if self.workbook.sheets.len() >= most {
-            return Err(ReadError::TooLarge(format!("it has more than {most} sheets")));
+        if hidden && !self.options.include_hidden {
+            return self.leave_out(name, hidden, Why::Hidden);
         }
         let mut sheet = Sheet::new(name, hidden);
-        if hidden && !self.options.include_hidden {
-            self.workbook.sheets.push(sheet);
-            return Ok(());
-        }
-        self.misplaced = 0;
         match read(&mut sheet, self) {
             Ok(()) => {
-                if self.misplaced > 0 {
-                    let misplaced = self.misplaced;
-                    self.note(format!("{misplaced} cells of “{name}” stand twice or out of order in the file and were left out."));
+                let doubled = sheet.settle();
+                if doubled > 0 {
+                    self.note(
+                        format!("‘{name}’ 시트의 셀 {doubled}개가 파일에 두 번 들어 있어 첫 값을 읽었습니다."),
+                        format!("{doubled} cells of “{name}” stand twice in the file; the first value of each was read."),
+                    );
                 }
-                self.workbook.sheets.push(sheet);
+                self.add(sheet)
             }
             Err(error @ (ReadError::Corrupt(_) | ReadError::Unsupported(_) | ReadError::Empty(_))) => {
-                self.note(format!("The sheet “{name}” could not be read: {error}."));
+                let why = Why::Unreadable(error.to_string());
                 self.failed.get_or_insert(error);
+                self.leave_out(name, hidden, why)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// The rest of the workbook can't be read: an error, unless sheets were read before, which is told then.
@@ -110,7 +120,7 @@ impl<'a> Sink<'a> {
         if !matches!(error, ReadError::Corrupt(_)) || self.workbook.sheets.iter().all(|sheet| sheet.filled() == 0) {
             return Err(error);
         }
-        self.note(format!("What follows in the file could not be read: {error}."));
+        self.note(format!("파일의 나머지는 읽지 못했습니다({error})."), format!("What follows in the file could not be read: {error}."));
         Ok(())
     }
 
@@ -150,9 +160,7 @@ impl<'a> Sink<'a> {
             )));
         }
         self.count()?;
-        let before = sheet.filled();
         sheet.push(row, col, cell);
-        self.misplaced += u64::from(sheet.filled() == before);
         Ok(())
     }
 
@@ -208,8 +216,9 @@ impl<'a> Sink<'a> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let hidden = self.workbook.sheets.iter().filter(|sheet| sheet.hidden).count();
-        let why = match (hidden, self.workbook.sheets.len()) {
+        let with_cells = || self.workbook.sheets.iter().filter(|sheet| matches!(sheet.left_out, None | Some(Why::Hidden)));
+        let hidden = with_cells().filter(|sheet| sheet.hidden).count();
+        let why = match (hidden, with_cells().count()) {
             (_, 0) => "it has no sheet with cells".to_owned(),
             (0, _) => "no cell of any sheet has a value".to_owned(),
             (_, _) if self.options.include_hidden => "no cell of any sheet has a value, hidden sheets included".to_owned(),

@@ -6,7 +6,7 @@
 use std::io::{Cursor, Read};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 use super::{broken, corrupt, encoding::Transcoder};
 use crate::error::ReadError;
@@ -14,6 +14,8 @@ use crate::error::ReadError;
 const FIRST_WINDOW: usize = 128 * 1_024;
 /// A longer tag or text is none that a person or a program has made.
 const LARGEST_WINDOW: usize = 16 * 1_048_576;
+/// What a source is given to write into at least.
+const LEAST_ROOM: usize = 4_096;
 /// Where an encoding is told, if it is.
 const HEAD: u64 = 256;
 
@@ -129,15 +131,18 @@ impl<'a> Xml<'a> {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end == self.window.len() {
+        if self.window.len() - self.end < LEAST_ROOM {
             if self.end >= LARGEST_WINDOW {
                 return Err(ReadError::TooLarge(format!("one text of a part is longer than {} MiB", LARGEST_WINDOW / 1_048_576)));
             }
-            self.window.resize(self.end * 2, 0);
+            self.window.resize(self.window.len() * 2, 0);
         }
-        let count = self.source.read(self.window.get_mut(self.end..).unwrap_or_default()).map_err(broken)?;
-        self.end += count;
-        self.ended = count == 0;
+        // Full, as what is there is looked at from its start again; a transcoder wants some room.
+        while !self.ended && self.window.len() - self.end >= LEAST_ROOM {
+            let count = self.source.read(self.window.get_mut(self.end..).unwrap_or_default()).map_err(broken)?;
+            self.end += count;
+            self.ended = count == 0;
+        }
         Ok(())
     }
 }
@@ -267,6 +272,13 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// Adds a text: references resolved, ends of lines as `\n`.
 pub(super) fn unescape(raw: &[u8], text: &mut String) -> Result<(), ReadError> {
+    // Most texts have nothing to resolve.
+    if memchr2(b'&', b'\r', raw).is_none()
+        && let Ok(plain) = std::str::from_utf8(raw)
+    {
+        text.push_str(plain);
+        return Ok(());
+    }
     let raw = String::from_utf8_lossy(raw);
     let mut rest = raw.as_ref();
     while let Some(at) = rest.find(['&', '\r']) {

@@ -5,18 +5,21 @@ use crate::grid::{Cell, CellRange};
 
 /// Rectangles of a sheet on which this is looked for: people lay out no more by hand.
 const MOST: usize = 2_000;
+/// Rows times columns that are looked at in all: a table that grows column by column would be read again for each.
+const MOST_CELLS: u64 = 200_000_000;
 
 /// Joins rectangles that are parts of one table, and drops those that lie within the joined ones.
 pub(super) fn joined(view: &mut View<'_>, mut ranges: Vec<CellRange>) -> Vec<CellRange> {
     if ranges.len() > MOST {
         return ranges;
     }
+    let mut room = MOST_CELLS;
     let mut place = 0;
     while let Some(&left) = ranges.get(place) {
         let right =
             ranges.iter().find(|right| right.left == left.right + 2 && right.top <= left.bottom && left.top <= right.bottom).copied();
         match right {
-            Some(right) if is_one(view, &left, &right) => {
+            Some(right) if spend(&mut room, &left, &right) && is_one(view, &left, &right) => {
                 let whole = CellRange { right: right.right, top: left.top.min(right.top), bottom: left.bottom.max(right.bottom), ..left };
                 ranges.retain(|range| !within(range, &whole));
                 ranges.insert(place.min(ranges.len()), whole);
@@ -27,6 +30,13 @@ pub(super) fn joined(view: &mut View<'_>, mut ranges: Vec<CellRange>) -> Vec<Cel
         }
     }
     ranges
+}
+
+fn spend(room: &mut u64, left: &CellRange, right: &CellRange) -> bool {
+    let cells = |range: &CellRange| u64::from(range.bottom - range.top + 1) * u64::from(range.right - range.left + 1);
+    let left = room.checked_sub(cells(left) + cells(right));
+    *room = left.unwrap_or_default();
+    left.is_some()
 }
 
 fn within(range: &CellRange, whole: &CellRange) -> bool {
@@ -64,7 +74,7 @@ fn shares_name(view: &View<'_>, left: &CellRange, right: &CellRange, row: u32) -
 /// Whether the first column holds numbers that count nothing: amounts, not the keys of another table.
 fn is_measure(view: &View<'_>, range: &CellRange, body: u32) -> bool {
     let cells: Vec<Cell> = (body..=range.bottom.min(body + 20)).map(|row| view.sheet.get(row, range.left)).collect();
-    let numbers: Vec<f64> = cells.iter().filter_map(|cell| if let Cell::Number(number) = cell { Some(*number) } else { None }).collect();
+    let numbers: Vec<f64> = cells.iter().filter_map(|cell| cell.number()).collect();
     let counted = numbers.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
     numbers.len() == cells.len() && !counted
 }

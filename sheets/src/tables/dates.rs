@@ -1,18 +1,26 @@
-//! Texts that are days, moments and times of day.
+//! Texts that are days, moments, months and times of day.
+
+use std::borrow::Cow;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+
+use super::clocks::{self, zone};
 
 /// A text read as a time of some kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// A day, or a moment.
-    Moment(NaiveDateTime, Precision),
+    /// A day, or a moment, and the minutes by which its clock is ahead of UTC if it says so.
+    Moment(NaiveDateTime, Precision, Option<i16>),
     /// `3/4/2024`: two numbers of which one is the month, the year, and a time.
-    Either(u32, u32, i32, Option<NaiveTime>),
+    Either(u8, u8, i16, Option<NaiveTime>),
+    /// `24/03/05`: three numbers of two digits, in an order that only the column tells.
+    Short(Short, Option<NaiveTime>),
+    /// `2024-10`, `2024년 10월`: the month's first day. True: with a point between, so that it may be a number.
+    Month(NaiveDate, bool),
     /// Eight digits: a day only where the whole column is, and its name says so.
     Compact(NaiveDate),
-    /// A time of day.
-    Time(NaiveTime),
+    /// A time of day, or a duration: microseconds.
+    Time(i64),
 }
 
 /// Whether a time of day was told.
@@ -22,36 +30,144 @@ pub(super) enum Precision {
     Moment,
 }
 
+/// Three short numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Short {
+    pub(super) parts: [u8; 3],
+    /// Between hyphens, as codes have them, too.
+    pub(super) hyphens: bool,
+}
+
+/// What the three numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Ymd,
+    Dmy,
+    Mdy,
+}
+
+impl Order {
+    pub(super) const ALL: [Self; 3] = [Self::Ymd, Self::Mdy, Self::Dmy];
+}
+
+impl Short {
+    /// The day, if there is such a one.
+    pub(super) fn day(self, order: Order) -> Option<NaiveDate> {
+        let [a, b, c] = self.parts;
+        let (year, month, day) = match order {
+            Order::Ymd => (a, b, c),
+            Order::Dmy => (c, b, a),
+            Order::Mdy => (c, a, b),
+        };
+        NaiveDate::from_ymd_opt(century(i32::from(year)), month.into(), day.into())
+    }
+}
+
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Years that tables are about; four digits beyond are the end of a telephone number.
+const YEARS: std::ops::RangeInclusive<i32> = 1_600..=2_400;
 
 /// Reads a text as a time.
 pub(super) fn parse(text: &str) -> Option<Told> {
     let text = text.trim();
-    if text.len() > 48 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
+    if text.len() > 64 || !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    if let Some(time) = time(text) {
-        return Some(Told::Time(time));
+    if let Some(found) = plain(text.as_bytes()) {
+        return Some(found);
+    }
+    if let Some(micros) = clocks::elapsed(text) {
+        return Some(Told::Time(micros));
     }
     if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse().ok());
         let year = i32::try_from(number(0..4)?).ok()?;
         return NaiveDate::from_ymd_opt(year, number(4..6)?, number(6..8)?).filter(|_| (1900..2100).contains(&year)).map(Told::Compact);
     }
-    let (day, rest) = split(text)?;
-    let told = if rest.is_empty() { None } else { Some(time(rest)?) };
+    if let Some(month) = month(text) {
+        return Some(month);
+    }
+    let text = without_weekday(text);
+    let (day, rest) = split(text.trim())?;
+    let (rest, ahead) = zone(rest);
+    let told = if rest.is_empty() { None } else { Some(clocks::time(rest)?) };
     match day {
+        _ if told.is_none() && ahead.is_some() => None,
         Day::Sure(date) => Some(match told {
-            Some(told) => Told::Moment(date.and_time(told), Precision::Moment),
-            None => Told::Moment(date.and_time(NaiveTime::MIN), Precision::Day),
+            Some(told) => Told::Moment(date.and_time(told), Precision::Moment, ahead),
+            None => Told::Moment(date.and_time(NaiveTime::MIN), Precision::Day, None),
         }),
         Day::Either(first, second, year) => Some(Told::Either(first, second, year, told)),
+        Day::Short(short) => Some(Told::Short(short, told)),
     }
+}
+
+/// `2024-03-05`, `2024-03-05 14:30` and `2024-03-05T14:30:00`, as programs write them, often a different one in every row.
+fn plain(bytes: &[u8]) -> Option<Told> {
+    let number = |from: usize, length: usize| {
+        let digits = bytes.get(from..from + length)?;
+        let digit = |number: u32, byte: &u8| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    let is = |at: usize, expected: &[u8]| bytes.get(at).is_some_and(|byte| expected.contains(byte));
+    if !matches!(bytes.len(), 10 | 16 | 19) || !is(4, b"-") || !is(7, b"-") {
+        return None;
+    }
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 2)?, number(8, 2)?)?;
+    if bytes.len() == 10 {
+        return Some(Told::Moment(date.and_time(NaiveTime::MIN), Precision::Day, None));
+    }
+    let second = if bytes.len() == 19 { number(17, 2).filter(|_| is(16, b":"))? } else { 0 };
+    let time = NaiveTime::from_hms_opt(number(11, 2)?, number(14, 2)?, second).filter(|_| is(10, b" T") && is(13, b":"))?;
+    Some(Told::Moment(date.and_time(time), Precision::Moment, None))
 }
 
 enum Day {
     Sure(NaiveDate),
-    Either(u32, u32, i32),
+    Either(u8, u8, i16),
+    Short(Short),
+}
+
+/// `2024년 3월 5일 (화)`, `2024-03-05 화요일`, `Tuesday, March 5, 2024`: the day of the week says nothing new.
+fn without_weekday(text: &str) -> Cow<'_, str> {
+    let mut rest = Cow::Borrowed(text);
+    if text.contains(['요', '(']) {
+        for day in ["월", "화", "수", "목", "금", "토", "일"] {
+            for written in [format!("({day}요일)"), format!("({day})"), format!("{day}요일")] {
+                if let Some((before, after)) = rest.split_once(&written) {
+                    rest = Cow::Owned(format!("{} {}", before.trim_end(), after.trim_start()));
+                }
+            }
+        }
+    }
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let word = text.get(..letters).unwrap_or_default().to_ascii_lowercase();
+    let named = WEEKDAYS.iter().any(|day| word.starts_with(day)) && (letters == 3 || word.ends_with("day"));
+    if named { Cow::Borrowed(text.get(letters..).unwrap_or_default().trim_start_matches(['.', ',', ' '])) } else { rest }
+}
+
+/// A month of a year.
+fn month(text: &str) -> Option<Told> {
+    let text = text.trim_end_matches('.').trim_end();
+    let (year, rest) = text.split_at_checked(4)?;
+    let rest = rest.trim_start();
+    let (between, rest) = rest.split_at_checked(rest.chars().next()?.len_utf8())?;
+    let rest = rest.trim_start();
+    let digits = match between {
+        "년" => rest.strip_suffix('월')?.trim_end(),
+        "-" | "/" => rest,
+        "." => rest.strip_suffix('월').unwrap_or(rest).trim_end(),
+        _ => return None,
+    };
+    let digit = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // 2024.5 is a number to everybody, 2024.05 perhaps not.
+    if !digit(year) || !digit(digits) || digits.len() > 2 || (between == "." && digits.len() != 2) {
+        return None;
+    }
+    let year: i32 = year.parse().ok()?;
+    let month = NaiveDate::from_ymd_opt(year, digits.parse().ok()?, 1).filter(|_| (1900..=2100).contains(&year))?;
+    Some(Told::Month(month, between == "." && !text.ends_with('월')))
 }
 
 /// A day at the start of the text, and what follows it.
@@ -76,34 +192,37 @@ fn split(text: &str) -> Option<(Day, &str)> {
         at += gap;
     }
     let rest = text.get(at..)?.trim_start_matches('T').trim();
-    let [(a, a_long), (b, _), (c, c_long)] = numbers[..] else { return None };
+    let [(a, a_long), (b, b_long), (c, c_long)] = numbers[..] else { return None };
     let clean: Vec<String> = separators.iter().map(|gap| gap.replace(' ', "")).collect();
     let korean = clean[0] == "년" && clean[1] == "월" && clean[2] == "일";
     let dotted = clean[0] == "." && clean[1] == "." && (clean[2].is_empty() || clean[2] == ".");
     let even = clean[0] == clean[1] && matches!(clean[0].as_str(), "-" | "/") && clean[2].is_empty();
-    if !(korean || dotted || even) {
+    if !(korean || dotted || even) || b_long > 2 {
         return None;
     }
-    if a_long == 4 || korean {
+    if (a_long == 4 && c_long <= 2) || korean {
         let year = i32::try_from(a).ok()?;
         let year = if a_long == 4 { year } else { century(year) };
         return NaiveDate::from_ymd_opt(year, b, c).map(|date| (Day::Sure(date), rest));
     }
-    let year = i32::try_from(c).ok()?;
-    // Two digits before a dot are a year in Korean, `24.03.05`.
-    if dotted && c_long <= 2 && a_long != 2 {
+    if a_long > 2 || !matches!(c_long, 2 | 4) {
         return None;
     }
-    if dotted && c_long <= 2 {
-        let year = century(i32::try_from(a).ok()?);
-        return NaiveDate::from_ymd_opt(year, b, c).map(|date| (Day::Sure(date), rest));
+    if c_long == 4 {
+        let year = i32::try_from(c).ok().filter(|year| YEARS.contains(year))?;
+        if dotted {
+            return NaiveDate::from_ymd_opt(year, b, a).map(|date| (Day::Sure(date), rest));
+        }
+        let exists = NaiveDate::from_ymd_opt(year, a, b).or_else(|| NaiveDate::from_ymd_opt(year, b, a)).is_some();
+        return if exists {
+            Some((Day::Either(u8::try_from(a).ok()?, u8::try_from(b).ok()?, i16::try_from(year).ok()?), rest))
+        } else {
+            None
+        };
     }
-    let year = if c_long == 4 { year } else { century(year) };
-    if dotted {
-        return NaiveDate::from_ymd_opt(year, b, a).map(|date| (Day::Sure(date), rest));
-    }
-    let exists = NaiveDate::from_ymd_opt(year, a, b).or_else(|| NaiveDate::from_ymd_opt(year, b, a)).is_some();
-    exists.then_some((Day::Either(a, b, year), rest))
+    let parts = [u8::try_from(a).ok()?, u8::try_from(b).ok()?, u8::try_from(c).ok()?];
+    let short = Short { parts, hyphens: clean[0] == "-" };
+    Order::ALL.iter().any(|order| short.day(*order).is_some()).then_some((Day::Short(short), rest))
 }
 
 /// `March 5, 2024`, `5 March 2024`, `5-Mar-24`.
@@ -148,38 +267,6 @@ fn century(year: i32) -> i32 {
     }
 }
 
-/// A time of day: `14:30`, `2:30 PM`, `오후 2:30`, `14시 30분`.
-fn time(text: &str) -> Option<NaiveTime> {
-    let mut rest = text.trim().trim_end_matches('Z');
-    let mut half = None;
-    for (word, afternoon) in [("오전", false), ("오후", true), ("AM", false), ("PM", true), ("am", false), ("pm", true)] {
-        if let Some(inner) = rest.strip_prefix(word).or_else(|| rest.strip_suffix(word)) {
-            (half, rest) = (Some(afternoon), inner.trim());
-            break;
-        }
-    }
-    let korean = rest.replace("시 ", ":").replace('시', ":").replace("분 ", ":").replace(['분', '초'], "");
-    let rest = if rest.contains('시') { korean.trim_end_matches(':') } else { rest };
-    let rest = if half.is_some() && rest.bytes().all(|byte| byte.is_ascii_digit()) { format!("{rest}:00") } else { rest.to_owned() };
-    let (clock, fraction) = rest.split_once('.').map_or((rest.as_str(), ""), |(clock, fraction)| (clock, fraction));
-    let parts: Vec<&str> = clock.split(':').collect();
-    if !(2..=3).contains(&parts.len())
-        || parts.iter().any(|part| !(1..=2).contains(&part.len()) || !part.bytes().all(|b| b.is_ascii_digit()))
-    {
-        return None;
-    }
-    let number = |place: usize| parts.get(place).map_or(Some(0), |part| part.parse::<u32>().ok());
-    let (mut hour, minute, second) = (number(0)?, number(1)?, number(2)?);
-    if let Some(afternoon) = half {
-        if !(1..=12).contains(&hour) {
-            return None;
-        }
-        hour = hour % 12 + if afternoon { 12 } else { 0 };
-    }
-    let micros: u32 = if fraction.is_empty() { 0 } else { format!("{fraction:0<6}").get(..6)?.parse().ok()? };
-    NaiveTime::from_hms_micro_opt(hour, minute, second, micros)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,30 +281,70 @@ mod tests {
             "2024-03-05",
             "2024/3/5",
             "2024.3.5",
+            "2024.3.5.",
             "2024. 3. 5.",
             "2024년 3월 5일",
-            "24.03.05",
+            "2024년3월5일",
+            "2024년 3월 5일 화요일",
+            "2024-03-05(화)",
+            "2024. 3. 5. (화요일)",
+            "Tuesday, March 5, 2024",
+            "Tue 5 Mar 2024",
             "March 5, 2024",
             "5-Mar-24",
             "5 March 2024",
             "05.03.2024",
             "24년 3월 5일",
         ] {
-            assert_eq!(parse(text), Some(Told::Moment(day(2024, 3, 5).and_time(NaiveTime::MIN), Precision::Day)), "{text}");
+            assert_eq!(parse(text), Some(Told::Moment(day(2024, 3, 5).and_time(NaiveTime::MIN), Precision::Day, None)), "{text}");
         }
         assert_eq!(parse("20240305"), Some(Told::Compact(day(2024, 3, 5))));
         assert_eq!(parse("3/5/2024"), Some(Told::Either(3, 5, 2024, None)));
     }
 
     #[test]
-    fn moments_and_times() {
-        let at = |hour, minute, second| NaiveTime::from_hms_opt(hour, minute, second).expect("a time");
-        for (text, time) in [("14:30", at(14, 30, 0)), ("오후 2:30", at(14, 30, 0)), ("2:30 PM", at(14, 30, 0)), ("12:00 AM", at(0, 0, 0))]
+    fn two_digits_of_a_year_may_stand_first_or_last() {
+        let Some(Told::Short(short, None)) = parse("24/03/05") else { panic!("three short numbers") };
+        assert_eq!((short.day(Order::Ymd), short.hyphens), (Some(day(2024, 3, 5)), false));
+        assert_eq!((short.day(Order::Mdy), short.day(Order::Dmy)), (None, Some(day(2005, 3, 24))));
+        assert!(matches!(parse("24.03.05"), Some(Told::Short(..))) && matches!(parse("24-3-05"), Some(Told::Short(..))));
+    }
+
+    #[test]
+    fn months_are_their_first_day() {
+        for (text, dotted) in
+            [("2024-10", false), ("2024/10", false), ("2024년 10월", false), ("2024.10", true), ("2024.10월", false), ("2024. 10.", true)]
         {
-            assert_eq!(parse(text), Some(Told::Time(time)), "{text}");
+            assert_eq!(parse(text), Some(Told::Month(day(2024, 10, 1), dotted)), "{text}");
         }
-        for text in ["2024-03-05 14:30", "2024-03-05T14:30:00", "2024. 3. 5. 오후 2:30", "2024년 3월 5일 14시 30분"] {
-            assert_eq!(parse(text), Some(Told::Moment(day(2024, 3, 5).and_time(at(14, 30, 0)), Precision::Moment)), "{text}");
+        for text in ["2024.1", "2024-13", "1234-10", "2024-100", "2024."] {
+            assert!(!matches!(parse(text), Some(Told::Month(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_have_a_time_and_perhaps_a_zone() {
+        let at = |hour, minute, second| NaiveTime::from_hms_opt(hour, minute, second).expect("a time");
+        for text in [
+            "2024-03-05 14:30",
+            "2024-03-05T14:30:00",
+            "2024. 3. 5. 오후 2:30",
+            "2024년 3월 5일 14시 30분",
+            "2024-03-05 (화) 오후 2:30",
+            "March 5, 2024 2:30 PM",
+        ] {
+            assert_eq!(parse(text), Some(Told::Moment(day(2024, 3, 5).and_time(at(14, 30, 0)), Precision::Moment, None)), "{text}");
+        }
+        for (text, ahead) in [
+            ("2024-03-05T14:30:00Z", 0),
+            ("2024-03-05T14:30:00.000Z", 0),
+            ("2024-03-05 14:30:00 UTC", 0),
+            ("2024-03-05T14:30:00+09:00", 540),
+            ("2024-03-05 14:30:00+09", 540),
+            ("2024-03-05 14:30:00 -0530", -330),
+            ("2024-03-05 14:30:00 KST", 540),
+        ] {
+            assert_eq!(parse(text), Some(Told::Moment(day(2024, 3, 5).and_time(at(14, 30, 0)), Precision::Moment, Some(ahead))), "{text}");
         }
     }
 
@@ -226,16 +353,20 @@ mod tests {
         for text in [
             "3월 5일",
             "010-1234-5678",
+            "02-12-2945",
             "1.2.3.4",
             "2024-13-01",
             "12345678901",
             "v1.2.3",
             "1.2.3",
+            "1-2-3",
+            "1-1-101",
             "31/02/2024",
             "99/99/2024",
             "2024",
             "A/B/2024",
-            "25:00",
+            "2024-03-05 25:00",
+            "2024-03-05+09:00",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

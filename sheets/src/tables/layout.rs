@@ -1,6 +1,8 @@
 //! Which rows of a rectangle are titles, which are its header, and where its data begins.
 
-use super::{classes::Sight, view::View};
+use chrono::Datelike;
+
+use super::{classes::Sight, dates::Told, view::View};
 use crate::grid::{Cell, CellRange};
 
 /// Rows looked at to tell a header from data.
@@ -92,7 +94,13 @@ fn header_rows(view: &mut View<'_>, range: &CellRange) -> u32 {
         (range.top..=last).map(|row| (range.left..=range.right).map(|col| view.sight(row, col)).collect()).collect();
     let Some(first) = lines.first() else { return 0 };
     if is_counted(view, range, first) && !same_kind_below(view, range) {
-        return 1;
+        let below = lines.get(1).filter(|below| is_labels(below));
+        // Years with gaps between them stand above names of their own.
+        let groups = below.is_some_and(|below| {
+            let gaps = first.iter().zip(below).any(|(upper, lower)| *upper == Sight::Empty && *lower == Sight::Text);
+            gaps && kinds(&lines, 2).iter().any(Option::is_some)
+        });
+        return if groups { whole_header(view, range, &lines, 2) } else { 1 };
     }
     let last = lines.len() - 1;
     for (place, line) in lines.iter().enumerate().take(last.min(MOST_HEADER_ROWS as usize)) {
@@ -165,13 +173,8 @@ fn whole_header(view: &View<'_>, range: &CellRange, lines: &[Vec<Sight>], first:
 /// Years or numbers below groups, each group with its own.
 fn is_counted_below(view: &View<'_>, range: &CellRange, row: u32, line: &[Sight]) -> bool {
     let typed = line.iter().filter(|sight| !matches!(sight, Sight::Text | Sight::Empty)).count();
-    let years = (range.left..=range.right).filter(
-        |&col| matches!(view.sheet.get(row, col), Cell::Number(number) if number.fract() == 0.0 && (1900.0..=2100.0).contains(&number)),
-    );
-    let below = (range.left..=range.right).filter(
-        |&col| matches!(view.sheet.get(row + 1, col), Cell::Number(number) if number.fract() == 0.0 && (1900.0..=2100.0).contains(&number)),
-    );
-    typed > 0 && years.count() == typed && below.count() < typed
+    let years = |row: u32| (range.left..=range.right).filter(|&col| view.sheet.get(row, col).number().is_some_and(is_year)).count();
+    typed > 0 && years(row) == typed && years(row + 1) < typed
 }
 
 /// A merged cell over several names.
@@ -183,53 +186,71 @@ fn is_group(view: &View<'_>, range: &CellRange, row: u32, col: u32) -> bool {
     !whole && below <= range.bottom && names > 1
 }
 
+fn is_year(number: f64) -> bool {
+    number.fract() == 0.0 && (1900.0..=2100.0).contains(&number)
+}
+
 fn is_labels(line: &[Sight]) -> bool {
     line.contains(&Sight::Text) && line.iter().all(|sight| matches!(sight, Sight::Text | Sight::Empty))
 }
 
 /// Years, days or 1, 2, 3 … as names of columns.
-fn is_counted(view: &View<'_>, range: &CellRange, line: &[Sight]) -> bool {
+fn is_counted(view: &mut View<'_>, range: &CellRange, line: &[Sight]) -> bool {
     if line.iter().any(|sight| matches!(sight, Sight::Truth | Sight::Error)) {
         return false;
     }
-    let numbers: Vec<f64> = (range.left..=range.right)
-        .filter_map(|col| match view.sheet.get(range.top, col) {
-            Cell::Number(number) => Some(number),
-            Cell::Moment(micros) => Some(micros as f64),
-            _ => None,
-        })
-        .collect();
+    let counted: Vec<(f64, bool)> = (range.left..=range.right).filter_map(|col| counted(view, range.top, col)).collect();
+    let numbers: Vec<f64> = counted.iter().map(|(number, _)| *number).collect();
     let typed = line.iter().filter(|sight| matches!(sight, Sight::Number | Sight::Time)).count();
     if numbers.len() < 2 || numbers.len() != typed || matches!(line.first(), Some(Sight::Number | Sight::Time)) {
         return false;
     }
     let rising = numbers.windows(2).all(|pair| pair[0] < pair[1]) || numbers.windows(2).all(|pair| pair[0] > pair[1]);
-    let years = numbers.iter().all(|number| number.fract() == 0.0 && (1900.0..=2100.0).contains(number));
-    let counted = numbers.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < f64::EPSILON);
-    let days = line.contains(&Sight::Time);
-    rising && (years || counted || days)
+    let years = numbers.iter().all(|number| is_year(*number));
+    let in_steps = numbers.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < f64::EPSILON);
+    let days = counted.iter().any(|(_, is_day)| *is_day);
+    rising && (years || in_steps || days)
+}
+
+/// A number, or a day as a number, and whether it is a day; texts such as `2024-10` are days, too.
+fn counted(view: &mut View<'_>, row: u32, col: u32) -> Option<(f64, bool)> {
+    match view.sheet.get(row, col) {
+        Cell::Moment(micros) => Some((micros as f64, true)),
+        Cell::Text(id) => {
+            let class = view.classes.of(view.texts, id);
+            match class.told {
+                Some(Told::Moment(moment, ..)) => Some((moment.and_utc().timestamp_micros() as f64, true)),
+                Some(Told::Month(day, _)) => Some((f64::from(day.num_days_from_ce()), true)),
+                _ => class.number.map(|number| (number.value, false)),
+            }
+        }
+        cell => cell.number().map(|number| (number, false)),
+    }
 }
 
 /// Whether the values below look like the row itself: then it is data.
-fn same_kind_below(view: &View<'_>, range: &CellRange) -> bool {
-    (range.left..=range.right).any(|col| match (view.sheet.get(range.top, col), view.sheet.get(range.top + 1, col)) {
-        (Cell::Number(upper), Cell::Number(lower)) => {
-            (1900.0..=2100.0).contains(&upper) && (1900.0..=2100.0).contains(&lower) && lower.fract() == 0.0
-        }
-        (Cell::Moment(_), Cell::Moment(_)) => true,
+fn same_kind_below(view: &mut View<'_>, range: &CellRange) -> bool {
+    (range.left..=range.right).any(|col| match (counted(view, range.top, col), counted(view, range.top + 1, col)) {
+        (Some((_, true)), Some((_, true))) => true,
+        (Some((upper, false)), Some((lower, false))) => (1900.0..=2100.0).contains(&upper) && is_year(lower),
         _ => false,
     })
 }
 
-/// Whether the first row of a table of texts names its columns: every cell filled and short, no two alike, none found again below.
+/// Whether the first row of a table of texts names its columns: nearly every cell filled and short, no two alike, none found again below.
 pub(super) fn is_named(view: &View<'_>, range: &CellRange) -> bool {
     let mut names = std::collections::HashSet::new();
+    let (mut named, mut nameless) = (0_u32, 0_u32);
     for col in range.left..=range.right {
         let Cell::Text(id) = view.sheet.get(range.top, col) else {
             if view.is_blank(col, range.top, range.bottom) {
                 continue;
             }
-            return false;
+            if !view.sheet.get(range.top, col).is_empty() {
+                return false;
+            }
+            nameless += 1;
+            continue;
         };
         let text = view.texts.get(id).trim();
         if text.is_empty() || text.chars().count() > 60 || !names.insert(id) {
@@ -239,6 +260,8 @@ pub(super) fn is_named(view: &View<'_>, range: &CellRange) -> bool {
         if below.clone().any(|row| view.sheet.get(row, col) == Cell::Text(id)) {
             return false;
         }
+        named += 1;
     }
-    true
+    // A name is forgotten more often than a table has none, but of two columns one name is too little.
+    nameless == 0 || (named >= 2 && nameless * 3 <= named + nameless && range.bottom - range.top >= 3)
 }

@@ -4,7 +4,9 @@
 //! (`names`) and typed (`typing`). Whatever is taken for granted on the way is told in [`Table::assumptions`].
 
 mod beside;
+mod cells;
 mod classes;
+mod clocks;
 mod dates;
 mod layout;
 mod names;
@@ -15,26 +17,28 @@ mod rows;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod told;
+mod totals;
 mod typing;
 mod view;
 
 use std::collections::HashMap;
 
-use datagenie_common::{
-    analyses::{Assumption, SkippedSheet},
-    model::workbooks::SheetColumnType,
-};
+use datagenie_common::model::{language::Language, workbooks::SheetColumnType};
 
 use self::{
     classes::Classes,
     names::{Names, said},
     plan::Plan,
+    typing::Typed,
 };
 use crate::{
     error::ReadError,
-    grid::{Cell, CellRange, Sheet, Workbook},
+    grid::{CellRange, Sheet, Workbook},
     limits::Options,
+    skipped::{Skipped, Why},
     texts::{TextId, Texts},
+    words::{Said, Words},
 };
 
 /// The tables of a workbook, and what is needed to read their values.
@@ -43,9 +47,9 @@ pub struct Tables {
     /// In the order of the sheets and from top left.
     pub tables: Vec<Table>,
     /// Sheets without one.
-    pub skipped: Vec<SkippedSheet>,
+    pub skipped: Vec<Skipped>,
     /// What was assumed for the whole file.
-    pub notes: Vec<String>,
+    pub notes: Vec<Words>,
     /// The texts of [`Values::Texts`].
     pub texts: Texts,
 }
@@ -67,7 +71,7 @@ pub struct Table {
     /// Rows with totals, counted from 0, not among `rows`.
     pub total_rows: Vec<u32>,
     /// What was taken for granted.
-    pub assumptions: Vec<Assumption>,
+    pub assumptions: Vec<Said>,
     /// From left to right; each has a value (or none) for each of `rows`.
     pub columns: Vec<TypedColumn>,
 }
@@ -111,21 +115,24 @@ pub enum Values {
 /// Finds the tables of all sheets. Cells are freed as they are typed.
 ///
 /// # Errors
-/// [`ReadError::TooLarge`] beyond the limits, [`ReadError::Empty`] if there is no table at all.
+/// [`ReadError::TooLarge`] beyond the limits, [`ReadError::Empty`] if there is no cell with a value. Where there are cells and no table on
+/// any sheet, all cells of a sheet are one table without a header.
 pub fn find(workbook: Workbook, options: &Options) -> Result<Tables, ReadError> {
     let Workbook { sheets, mut texts, notes } = workbook;
     let mut found = Tables { notes, ..Tables::default() };
     let mut classes = Classes::default();
     let mut names = Names::default();
+    let mut shapeless = Vec::new();
     for mut sheet in sheets {
-        if sheet.filled() == 0 {
-            found.skipped.push(without_cells(&sheet));
+        let why = sheet.left_out.take().or_else(|| (sheet.filled() == 0).then_some(Why::Empty));
+        if let Some(why) = why {
+            found.skipped.push(Skipped { sheet: sheet.name, why });
             continue;
         }
         let plans = plan::of(&sheet, &texts, &mut classes, options)?;
         if plans.is_empty() {
-            let text = format!("The sheet “{}” has cells, but no table: two rows or two columns that belong together.", sheet.name);
-            found.skipped.push(SkippedSheet { sheet: sheet.name.clone(), reason: "no_table".to_owned(), text });
+            found.skipped.push(Skipped { sheet: sheet.name.clone(), why: Why::NoTable });
+            shapeless.push(sheet);
             continue;
         }
         let most = options.limits.max_tables;
@@ -134,21 +141,21 @@ pub fn find(workbook: Workbook, options: &Options) -> Result<Tables, ReadError> 
         }
         type_all(&mut sheet, plans, &mut texts, &mut classes, &mut names, &mut found.tables);
     }
+    if found.tables.is_empty() && !shapeless.is_empty() {
+        // Somebody's few cells are what the file is about, if there is nothing else.
+        found.skipped.retain(|skipped| skipped.why != Why::NoTable);
+        for mut sheet in shapeless {
+            let plan = plan::whole(&sheet, &texts, &mut classes, options)?;
+            type_all(&mut sheet, vec![plan], &mut texts, &mut classes, &mut names, &mut found.tables);
+        }
+    }
     if found.tables.is_empty() {
-        let why: Vec<&str> = found.skipped.iter().map(|skipped| skipped.text.as_str()).take(5).collect();
+        let told = found.skipped.iter().map(|skipped| skipped.told(Language::English).text);
+        let why: Vec<String> = told.take(5).collect();
         return Err(ReadError::Empty(if why.is_empty() { "it has no sheet with cells".to_owned() } else { why.join(" ") }));
     }
     found.texts = texts;
     Ok(found)
-}
-
-fn without_cells(sheet: &Sheet) -> SkippedSheet {
-    let (reason, text) = if sheet.hidden {
-        ("hidden", format!("The sheet “{}” is hidden and was left out.", sheet.name))
-    } else {
-        ("empty", format!("The sheet “{}” is empty.", sheet.name))
-    };
-    SkippedSheet { sheet: sheet.name.clone(), reason: reason.to_owned(), text }
 }
 
 /// Types the columns of a sheet's tables, and frees each column of the sheet after the last table that has a part of it.
@@ -160,36 +167,27 @@ fn type_all(sheet: &mut Sheet, plans: Vec<Plan>, texts: &mut Texts, classes: &mu
         }
     }
     let several = plans.len() > 1;
-    for plan in plans {
-        let mut assumptions = plan.assumptions;
-        if several {
-            assumptions.push(said(
-                "several_tables",
-                "The sheet has several tables; this is one of them.".to_owned(),
-                &plan.range.to_string(),
-            ));
-        }
+    for mut plan in plans {
+        told::of_sheet(sheet, &plan.range, plan.body, several, &mut plan.assumptions);
+        let fills = cells::by_column(&plan.fills);
+        let commas = cells::has_decimal_commas(sheet, &plan.columns, plan.body, plan.range.bottom, texts, classes);
         let mut columns = Vec::with_capacity(plan.columns.len());
-        for (col, name) in plan.columns {
-            let cells = cells_of(sheet, col, &plan.range, &plan.rows, &plan.fills);
-            let typed = typing::column(&cells, &name, classes, texts);
+        for (col, name) in std::mem::take(&mut plan.columns) {
+            let mut cells = cells::of(sheet, col, &plan.range, &plan.rows, fills.get(&col).map_or(&[], Vec::as_slice));
             let range = CellRange { top: plan.body, left: col, bottom: plan.range.bottom, right: col }.to_string();
-            assumptions.extend(typed.assumed.into_iter().map(|(kind, text)| said(kind, format!("In the column “{name}” {text}."), &range)));
-            columns.push(TypedColumn {
-                name,
-                col,
-                kind: typed.kind,
-                values: typed.values,
-                present: typed.present,
-                errors: typed.errors,
-                mixture: typed.mixture,
-            });
-            if let Some(left) = users.get_mut(&col) {
-                *left -= 1;
-                if *left == 0 {
-                    drop(sheet.take_column(col));
-                }
+            if columns.is_empty() && cells::fill_outline(&mut cells) {
+                plan.assumptions.push(told::of_outline(&name, &range));
             }
+            let typed = typing::column(&cells, &name, commas, classes, texts);
+            let left = users.entry(col).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                if matches!(typed.kind, SheetColumnType::Integer | SheetColumnType::Number) {
+                    plan.assumptions.extend(told::of_signs(sheet.signs(col), &name, &range));
+                }
+                drop(sheet.take_column(col));
+            }
+            columns.push(column(typed, name, col, &range, &mut plan.assumptions));
         }
         tables.push(Table {
             name: names::table(&sheet.name, names),
@@ -199,35 +197,18 @@ fn type_all(sheet: &mut Sheet, plans: Vec<Plan>, texts: &mut Texts, classes: &mu
             title: plan.title,
             rows: plan.rows,
             total_rows: plan.total_rows,
-            assumptions,
+            assumptions: plan.assumptions,
             columns,
         });
     }
 }
 
-/// The cells of a column in the rows of data, merged ones filled down.
-fn cells_of(sheet: &Sheet, col: u32, range: &CellRange, rows: &[u32], fills: &[CellRange]) -> Vec<Cell> {
-    let mut cells = vec![Cell::Empty; rows.len()];
-    let Some(column) = sheet.column(col) else { return cells };
-    let mut place = 0;
-    for (row, cell) in column.cells_between(range.top, range.bottom) {
-        while rows.get(place).is_some_and(|&next| next < row) {
-            place += 1;
-        }
-        if rows.get(place) == Some(&row)
-            && let Some(slot) = cells.get_mut(place)
-        {
-            *slot = cell;
-        }
-    }
-    for fill in fills.iter().filter(|fill| fill.left == col) {
-        let value = column.get(fill.top);
-        let first = rows.partition_point(|&row| row < fill.top);
-        for (slot, _) in cells.iter_mut().zip(rows).skip(first).take_while(|(_, row)| **row <= fill.bottom) {
-            if slot.is_empty() {
-                *slot = value;
-            }
-        }
-    }
-    cells
+/// A column with its values; what was assumed for them is told.
+fn column(typed: Typed, name: String, col: u32, range: &str, assumptions: &mut Vec<Said>) -> TypedColumn {
+    assumptions.extend(typed.assumed.into_iter().map(|(kind, words)| {
+        let words = Words::new(format!("‘{name}’ 열: {}.", words.korean), format!("In the column “{name}” {}.", words.english));
+        said(kind, words, range)
+    }));
+    let (kind, values, present, errors, mixture) = (typed.kind, typed.values, typed.present, typed.errors, typed.mixture);
+    TypedColumn { name, col, kind, values, present, errors, mixture }
 }

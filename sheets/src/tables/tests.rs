@@ -1,6 +1,7 @@
 //! Sheets as people make them, and what is to be found in them.
 
 use super::*;
+use crate::grid::Cell;
 
 /// A workbook with one sheet: a line is a row, `|` parts its cells. Plain numbers are numbers, `'` before one keeps it a text, `#` begins an
 /// error, `d:` a day of 2024 counted from 0.
@@ -44,7 +45,7 @@ fn kinds(table: &Table) -> Vec<SheetColumnType> {
 }
 
 fn assumed(table: &Table) -> Vec<&str> {
-    table.assumptions.iter().map(|assumption| assumption.kind.as_str()).collect()
+    table.assumptions.iter().map(|assumption| assumption.kind).collect()
 }
 
 #[test]
@@ -160,22 +161,34 @@ fn errors_count_as_missing_and_merged_data_is_filled_down() {
 
 #[test]
 fn sheets_without_a_table_are_told_of() {
-    let mut workbook = workbook("메모", &["한 줄뿐인 메모"], &[]);
+    let mut workbook = workbook("메모", &[], &[]);
     workbook.sheets.push(Sheet::new("빈", false));
-    workbook.sheets.push(Sheet::new("숨김", true));
+    workbook.sheets.push(Sheet::without("숨김", true, Why::Hidden));
     let error = find(workbook, &Options::default()).err().expect("no table");
     assert_eq!(error.code(), "workbook_empty");
     assert!(error.to_string().contains("숨김"), "{error}");
 }
 
 #[test]
-fn far_corners_are_quick_and_no_table() {
+fn cells_that_are_no_table_are_one_where_there_is_nothing_else() {
+    let tables = found(&["a memo", "", "", "", "", "|||42"]);
+    let [table] = &tables.tables[..] else { panic!("one table: {}", tables.tables.len()) };
+    assert_eq!((table.range.to_string(), &table.rows[..], table.header_rows), ("A1:D6".to_owned(), &[0, 5][..], 0));
+    assert!(assumed(table).contains(&"no_table"), "{:?}", assumed(table));
+    let kinds: Vec<SheetColumnType> = table.columns.iter().map(|column| column.kind).collect();
+    assert_eq!(kinds, [SheetColumnType::Text, SheetColumnType::Integer]);
+    assert!(tables.skipped.is_empty());
+}
+
+#[test]
+fn far_corners_are_quick() {
     let mut workbook = Workbook::default();
     let mut sheet = Sheet::new("S", false);
     sheet.push(0, 0, Cell::Number(1.0));
     sheet.push(1_048_575, 16_383, Cell::Number(2.0));
     workbook.sheets.push(sheet);
-    assert!(find(workbook, &Options::default()).is_err());
+    let tables = find(workbook, &Options::default()).expect("two cells").tables;
+    assert_eq!((tables.len(), &tables[0].rows[..], tables[0].columns.len()), (1, &[0, 1_048_575][..], 2));
 }
 
 #[test]

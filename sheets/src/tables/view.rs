@@ -42,11 +42,6 @@ impl View<'_> {
         self.merges.get(place).copied()
     }
 
-    /// The merge that covers this cell.
-    pub(super) fn merge_over(&self, row: u32, col: u32) -> Option<CellRange> {
-        self.merges.iter().take_while(|merge| merge.top <= row).find(|merge| merge.contains(row, col)).copied()
-    }
-
     /// Whether there is no cell of a column in these rows.
     pub(super) fn is_blank(&self, col: u32, top: u32, bottom: u32) -> bool {
         self.sheet.column(col).is_none_or(|column| column.cells_between(top, bottom).next().is_none())

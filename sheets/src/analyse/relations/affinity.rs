@@ -15,7 +15,8 @@ pub(super) fn stem(column: &str) -> String {
     stripped(column, KEY_WORDS, KOREAN_KEY_WORDS)
 }
 
-fn subject(table: &str) -> String {
+/// What a table's or a sheet's name is about.
+pub(super) fn subject(table: &str) -> String {
     stripped(table, SHEET_WORDS, KOREAN_SHEET_WORDS)
 }
 
@@ -34,23 +35,46 @@ fn stripped(name: &str, words: &[&str], korean: &[&str]) -> String {
     kept
 }
 
+/// A column's name, taken apart once for many comparisons.
+pub(super) struct Named {
+    about: String,
+    whole: String,
+}
+
+impl Named {
+    pub(super) fn new(column: &str) -> Self {
+        Self { about: stem(column), whole: column.trim().to_lowercase() }
+    }
+}
+
+/// The names of a key, of its table and of its sheet, taken apart likewise.
+pub(super) struct KeyNames {
+    key: Named,
+    subjects: [String; 2],
+}
+
+impl KeyNames {
+    pub(super) fn new(key: &str, table: &str, sheet: &str) -> Self {
+        Self { key: Named::new(key), subjects: [subject(table), subject(sheet)] }
+    }
+}
+
 /// How much the names speak for a reference: 0 nothing, 2 the same name, 3 that of the table.
-pub(super) fn affinity(column: &str, key: &str, table: &str, sheet: &str) -> u32 {
-    let about = stem(column);
+pub(super) fn affinity(column: &Named, key: &KeyNames) -> u32 {
+    let about = &column.about;
     if about.is_empty() {
         return 0;
     }
-    let of_table = |name: &str| {
-        let subject = subject(name);
-        let long = |text: &str| text.chars().count() >= 2;
+    let of_table = |subject: &String| {
+        let long = |text: &str| text.chars().nth(1).is_some();
         !subject.is_empty()
-            && (subject == about || (long(&about) && long(&subject) && (subject.ends_with(&about) || about.ends_with(&subject))))
+            && (subject == about
+                || (long(about) && long(subject) && (subject.ends_with(about.as_str()) || about.ends_with(subject.as_str()))))
     };
-    if of_table(table) || of_table(sheet) {
+    if key.subjects.iter().any(of_table) {
         return 3;
     }
-    let same = column.trim().to_lowercase() == key.trim().to_lowercase();
-    if same || about == stem(key) { 2 } else { 0 }
+    if column.whole == key.key.whole || *about == key.key.about { 2 } else { 0 }
 }
 
 #[cfg(test)]
@@ -72,6 +96,10 @@ mod tests {
         }
     }
 
+    fn speaks(column: &str, key: &str, table: &str) -> u32 {
+        affinity(&Named::new(column), &KeyNames::new(key, table, table))
+    }
+
     #[test]
     fn names_speak_for_a_reference() {
         for (column, key, table) in [
@@ -81,13 +109,13 @@ mod tests {
             ("dept", "id", "Dept List"),
             ("담당부서", "부서명", "부서"),
         ] {
-            assert_eq!(affinity(column, key, table, table), 3, "{column} → {table}");
+            assert_eq!(speaks(column, key, table), 3, "{column} → {table}");
         }
-        assert_eq!(affinity("고객번호", "고객ID", "Sheet2", "Sheet2"), 2);
+        assert_eq!(speaks("고객번호", "고객ID", "Sheet2"), 2);
         for (column, key, table) in
             [("id", "id", "customers"), ("수량", "번호", "고객"), ("amount", "id", "customers"), ("순번", "번호", "고객")]
         {
-            assert_eq!(affinity(column, key, table, table), 0, "{column} → {table}");
+            assert_eq!(speaks(column, key, table), 0, "{column} → {table}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn find(tables: &Tables, found: &Found) -> Vec<Correlation> {
     for (index, table) in tables.tables.iter().enumerate() {
         let is_key = |column: usize| {
             let place = Place { table: index, column };
-            found.keys.get(index).copied().flatten() == Some(column) || found.references.iter().any(|(from, _)| *from == place)
+            found.keys.get(index).copied().flatten() == Some(column) || found.referring.contains(&place)
         };
         let measured = table.columns.iter().enumerate().filter(|(at, column)| {
             matches!(column.values, Values::Integers(_) | Values::Numbers(_)) && !is_key(*at) && !is_identifier(&column.name)

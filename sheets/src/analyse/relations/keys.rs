@@ -6,7 +6,7 @@ use datagenie_common::{
     wording::names::{is_calendar, is_identifier},
 };
 
-use super::affinity::affinity;
+use super::affinity::{KeyNames, Named, affinity};
 use crate::{
     tables::{Table, Values},
     texts::Texts,
@@ -42,7 +42,7 @@ fn score(seen: &AnalysedTable, table: &Table, texts: &Texts, at: usize, column: 
     let named = is_identifier(&column.name) || is_running_number(&column.name);
     match column.kind {
         SheetColumnType::Integer | SheetColumnType::Text if named => {
-            let own = affinity(&column.name, &column.name, &seen.name, &seen.sheet) > 2;
+            let own = affinity(&Named::new(&column.name), &KeyNames::new(&column.name, &seen.name, &seen.sheet)) > 2;
             Some(100 + u32::from(own) * 20 + u32::from(first) * 10)
         }
         SheetColumnType::Integer if first && (is_running(column, seen.rows) || is_calendar(&column.name)) => Some(60),

@@ -8,6 +8,8 @@ mod references;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use datagenie_common::{
     analyses::{AnalysedTable, CORRELATION, PRIMARY_KEY, REFERENCE, Relation},
     model::language::Language,
@@ -17,7 +19,7 @@ pub(super) use self::keys::is_running_number;
 use crate::tables::Tables;
 
 /// A column of a table, by its places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) table: usize,
     pub(super) column: usize,
@@ -31,7 +33,7 @@ pub(super) struct Found {
     /// The key of each table.
     pub(super) keys: Vec<Option<usize>>,
     /// Columns that refer to a key.
-    pub(super) references: Vec<(Place, Place)>,
+    pub(super) referring: HashSet<Place>,
     /// The two columns of each correlation, the strongest first, and Pearson's r.
     pub(super) correlations: Vec<(Place, Place, f64)>,
     /// What was not looked at, in a sentence.
@@ -65,7 +67,7 @@ pub(super) fn find(tables: &Tables, analysed: &[AnalysedTable], language: Langua
     found.note = references.gave_up.then(|| gave_up(language));
     for reference in references.found {
         found.relations.extend(relation(REFERENCE, reference.from, Some(reference.to), Some(reference.share), reference.rows));
-        found.references.push((reference.from, reference.to));
+        found.referring.insert(reference.from);
     }
     for pair in correlations::find(tables, &found) {
         found.relations.extend(relation(CORRELATION, pair.a, Some(pair.b), Some(pair.r), pair.rows));

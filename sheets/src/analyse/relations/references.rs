@@ -1,8 +1,13 @@
 //! Which columns hold the keys of another table.
 
+use std::collections::HashSet;
+
 use datagenie_common::{analyses::AnalysedTable, model::workbooks::SheetColumnType};
 
-use super::{Place, affinity::affinity};
+use super::{
+    Place,
+    affinity::{KeyNames, Named, affinity},
+};
 use crate::{
     analyse::tally::present,
     tables::{Tables, TypedColumn, Values},
@@ -19,6 +24,8 @@ const SPARSE: i128 = 20;
 const PROBES: usize = 24;
 /// Looks for values in all; beyond, no more columns are compared.
 const MOST_LOOKS: u64 = 30_000_000;
+/// What comparing two names costs, in looks.
+const LOOKS_OF_NAMES: u64 = 1;
 
 /// A column that refers to a key.
 pub(super) struct Reference {
@@ -49,6 +56,7 @@ enum Class {
 struct Key {
     place: Place,
     class: Class,
+    names: KeyNames,
     values: Vec<i64>,
 }
 
@@ -71,7 +79,7 @@ impl Key {
 /// others in it.
 pub(super) fn find(tables: &Tables, analysed: &[AnalysedTable], keys: &[Option<usize>]) -> References {
     let places = keys.iter().enumerate().filter_map(|(table, key)| key.map(|column| Place { table, column }));
-    let keys: Vec<Key> = places.filter_map(|place| key(tables, place)).collect();
+    let keys: Vec<Key> = places.filter_map(|place| key(tables, analysed, place)).collect();
     let mut references = References::default();
     if keys.is_empty() || analysed.len() < 2 {
         return references;
@@ -93,13 +101,15 @@ pub(super) fn find(tables: &Tables, analysed: &[AnalysedTable], keys: &[Option<u
 
 // Of two keys that hold each other's values the later table refers to the earlier one.
 fn one_way(found: &mut Vec<Reference>) {
-    let pairs: Vec<(Place, Place)> = found.iter().map(|reference| (reference.from, reference.to)).collect();
+    let pairs: HashSet<(Place, Place)> = found.iter().map(|reference| (reference.from, reference.to)).collect();
     found.retain(|reference| reference.from.table > reference.to.table || !pairs.contains(&(reference.to, reference.from)));
 }
 
-fn key(tables: &Tables, place: Place) -> Option<Key> {
+fn key(tables: &Tables, analysed: &[AnalysedTable], place: Place) -> Option<Key> {
+    let table = analysed.get(place.table)?;
     let column = tables.tables.get(place.table)?.columns.get(place.column)?;
-    Some(Key { place, class: class(column)?, values: different(column)? })
+    let names = KeyNames::new(&column.name, &table.name, &table.sheet);
+    Some(Key { place, class: class(column)?, names, values: different(column)? })
 }
 
 fn class(column: &TypedColumn) -> Option<Class> {
@@ -135,11 +145,12 @@ fn of_column(tables: &Tables, analysed: &[AnalysedTable], keys: &[Key], from: Pl
     if seen.distinct < LEAST_DISTINCT {
         return None;
     }
+    let name = Named::new(&seen.name);
     let mut values: Option<Vec<i64>> = None;
     let mut best: Option<(u32, std::cmp::Reverse<usize>, Reference)> = None;
     for key in keys.iter().filter(|key| key.place.table != from.table && key.class == class) {
-        let (Some(other), Some(name)) = (analysed.get(key.place.table), named(analysed, key.place)) else { continue };
-        let affinity = affinity(&seen.name, name, &other.name, &other.sheet);
+        *looks += LOOKS_OF_NAMES;
+        let affinity = affinity(&name, &key.names);
         if class != Class::Text && affinity == 0 && (class == Class::Day || !key.is_sparse()) {
             continue;
         }
@@ -155,10 +166,6 @@ fn of_column(tables: &Tables, analysed: &[AnalysedTable], keys: &[Key], from: Pl
         }
     }
     best.map(|(_, _, reference)| reference)
-}
-
-fn named(analysed: &[AnalysedTable], place: Place) -> Option<&str> {
-    analysed.get(place.table)?.columns.get(place.column).map(|column| column.name.as_str())
 }
 
 // What part of the values are keys, if it is enough. Most columns are told to be none by a few values, spread over all.

@@ -12,6 +12,7 @@ use crate::{
         build::{Book, Dice},
     },
     times::MICROS_PER_DAY,
+    words::Words,
 };
 
 fn analysed(book: Book) -> Analysis {
@@ -163,7 +164,7 @@ fn bars_are_one_a_number_where_numbers_are_few() {
 #[test]
 fn what_the_table_says_passes_through() {
     let mut book = Book::default().table("t").whole("n", &there(&[1, 2]));
-    book.tables.notes.push("read as UTF-8".to_owned());
+    book.tables.notes.push(Words::new("UTF-8로 읽었습니다.", "read as UTF-8"));
     let table = book.tables.tables.first_mut().expect("a table");
     table.total_rows = vec![7];
     table.title = Some("매출".to_owned());

@@ -67,7 +67,7 @@ fn zip(parts: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A workbook of one sheet whose XML is given.
-fn xlsx_of(sheet: &str) -> Vec<u8> {
+pub(crate) fn xlsx_of(sheet: &str) -> Vec<u8> {
     zip(&xlsx_parts(sheet))
 }
 
@@ -82,12 +82,20 @@ fn xlsx_parts(sheet: &str) -> Vec<(&str, &[u8])> {
     ]
 }
 
+/// Why a sheet was left out, as it is told.
+fn left_out(workbook: &Workbook, place: usize) -> String {
+    let sheet = &workbook.sheets[place];
+    let why = sheet.left_out.as_ref().expect("it was left out");
+    format!("{}: {}", why.reason(), why.words(&sheet.name).english)
+}
+
 /// The value of a cell as the tests write it.
 fn shown(workbook: &Workbook, sheet: &Sheet, row: u32, col: u32) -> String {
     match sheet.get(row, col) {
         Cell::Empty => String::new(),
         Cell::Text(id) => workbook.texts.get(id).to_owned(),
         Cell::Number(number) => format!("#{number}"),
+        Cell::Written(number, decimals) => format!("#{number:.*}", usize::from(decimals)),
         Cell::Bool(value) => value.to_string(),
         Cell::Moment(micros) => times::moment(micros),
         Cell::Duration(micros) => times::time(micros),

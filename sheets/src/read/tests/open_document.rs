@@ -63,3 +63,18 @@ fn values_that_repeat_without_end_are_bounded_and_passwords_told() {
     ]);
     assert!(matches!(detect(&locked), Err(ReadError::Encrypted)));
 }
+
+#[test]
+fn hidden_rows_and_columns_and_formulas_without_values_are_told() {
+    let bytes = ods(
+        "",
+        "<table:table table:name=\"A\"><table:table-column/><table:table-column table:visibility=\"collapse\" table:number-columns-repeated=\"2\"/>\
+        <table:table-row><table:table-cell office:value-type=\"float\" office:value=\"1\"/><table:table-cell table:formula=\"of:=[.A1]\"/></table:table-row>\
+        <table:table-row table:visibility=\"filter\" table:number-rows-repeated=\"2\"><table:table-cell office:value-type=\"float\" office:value=\"2\"/></table:table-row>\
+        </table:table>",
+    );
+    let workbook = read_bytes(&bytes).expect("it is a spreadsheet");
+    let sheet = &workbook.sheets[0];
+    assert_eq!((&sheet.hidden_rows[..], &sheet.hidden_columns[..]), (&[(1, 2)][..], &[(1, 2)][..]));
+    assert_eq!(sheet.uncomputed.map(|uncomputed| uncomputed.count), Some(1));
+}

@@ -9,7 +9,7 @@ fn check(bytes: &[u8], expected: &[&[&str]], notes: &[&str]) {
     assert_eq!(rows(&workbook, 0), expected);
     assert_eq!(workbook.notes.len(), notes.len(), "{:?}", workbook.notes);
     for (note, expected) in workbook.notes.iter().zip(notes) {
-        assert!(note.contains(expected), "{note}");
+        assert!(note.english.contains(expected), "{note:?}");
     }
 }
 
@@ -29,7 +29,7 @@ fn encodings_are_found_and_told() {
     flawed.extend(b"x\xff,1\n");
     let workbook = read_bytes(&flawed).expect("it is a text");
     assert_eq!(rows(&workbook, 0)[60], ["x\u{FFFD}", "#1"]);
-    assert!(workbook.notes[0].contains("1 bytes are no UTF-8"), "{:?}", workbook.notes);
+    assert!(workbook.notes[0].english.contains("1 bytes are no UTF-8"), "{:?}", workbook.notes);
 }
 
 #[test]
@@ -47,9 +47,17 @@ fn odd_texts_are_read_as_they_stand() {
     check(b"one\ntwo\n", &[&["one"], &["two"]], &[]);
     check(b"a,b\n\"1,2\n3,4\n", &[&["a", "b"], &["\"1", "#2"], &["#3", "#4"]], &["1 quotes are not closed"]);
     check(b"a\0,b\n1,2\n3,4\n", &[&["a\0", "b"], &["#1", "#2"], &["#3", "#4"]], &[]);
+    check(b"a,b\n12.50,#DIV/0!\n2024.10,1e5\n", &[&["a", "b"], &["#12.50", "!#DIV/0!"], &["2024.10", "1e5"]], &[]);
     assert!(read_bytes(b"\n\n \n").is_ok());
     assert!(matches!(read_bytes(b"\n\n"), Err(ReadError::Empty(_))));
     assert!(matches!(read_bytes(b",,\n,,\n"), Err(ReadError::Empty(_))));
+}
+
+#[test]
+fn the_sheet_is_called_after_the_file() {
+    let options = Options { name: Some("2024년 매출.csv".to_owned()), ..Options::default() };
+    assert_eq!(read_with(KOREAN.as_bytes(), &options).expect("it is a text").sheets[0].name, "2024년 매출");
+    assert_eq!(read_bytes(KOREAN.as_bytes()).expect("it is a text").sheets[0].name, "Sheet1");
 }
 
 #[test]

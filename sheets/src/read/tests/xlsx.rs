@@ -40,7 +40,7 @@ fn values_of_all_types_are_read() {
             ["!#DIV/0!", "ab"],
         ]
     );
-    assert_eq!(workbook.notes, Vec::<String>::new());
+    assert_eq!(workbook.notes, []);
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn charts_on_sheets_of_their_own_are_told_of() {
     chart.add_series().set_values("Sheet1!$A$1:$A$1");
     writer.add_chartsheet().insert_chart(0, 0, &chart).expect("in range");
     let workbook = read_bytes(&saved(writer)).expect("it is a workbook");
-    assert_eq!(workbook.sheets.len(), 1);
-    assert_eq!(workbook.notes, ["The sheet “Chart1” is a chart and has no cells to read."]);
+    assert_eq!(workbook.sheets.len(), 2);
+    assert_eq!(left_out(&workbook, 1), "not_a_worksheet: The sheet “Chart1” is a chart and has no cells to read.");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn days_are_counted_from_1904_where_the_workbook_says_so() {
     ];
     let workbook = read_bytes(&zip(&parts.map(|(name, text)| (name, text.as_bytes())))).expect("it is a workbook");
     assert_eq!(rows(&workbook, 0), [["2024-03-05T00:00:00", "#43894"]]);
-    assert!(workbook.notes[0].contains("1904"));
+    assert!(workbook.notes[0].english.contains("1904"));
 }
 
 #[test]
@@ -127,8 +127,31 @@ fn one_broken_sheet_leaves_the_others() {
     assert!(matches!(read_bytes(&broken), Err(ReadError::Corrupt(_))));
     parts.push(("xl/good.xml", b"<worksheet><sheetData><row><c r=\"A1\"><v>2</v></c></row></sheetData></worksheet>"));
     let workbook = read_bytes(&zip(&parts)).expect("one sheet is good");
-    assert_eq!((workbook.sheets.len(), rows(&workbook, 0)), (1, vec![vec!["#2".to_owned()]]));
-    assert!(workbook.notes[0].contains("“Bad” could not be read"), "{:?}", workbook.notes);
+    assert_eq!((workbook.sheets.len(), rows(&workbook, 1)), (2, vec![vec!["#2".to_owned()]]));
+    let why = left_out(&workbook, 0);
+    assert!(why.starts_with("unreadable: The sheet “Bad” could not be read: "), "{why}");
+}
+
+#[test]
+fn formulas_without_values_and_what_is_hidden_are_told() {
+    let sheet = "<worksheet><cols><col min=\"2\" max=\"3\" hidden=\"1\"/><col min=\"4\" max=\"4\"/></cols><sheetData>\
+        <row r=\"1\"><c r=\"A1\"><f>B1</f></c><c r=\"B1\"><f>1</f><v>1</v></c></row>\
+        <row r=\"2\" hidden=\"1\"><c r=\"A2\"><v>2</v></c></row><row r=\"3\" hidden=\"true\"><c r=\"C3\"><f/><v></v></c></row>\
+        <row r=\"4\"><c r=\"A4\" t=\"str\"><f>X</f><v></v></c></row></sheetData></worksheet>";
+    let workbook = read_bytes(&xlsx_of(sheet)).expect("it is a workbook");
+    let sheet = &workbook.sheets[0];
+    assert_eq!((&sheet.hidden_rows[..], &sheet.hidden_columns[..]), (&[(1, 2)][..], &[(1, 2)][..]));
+    let uncomputed = sheet.uncomputed.expect("two are");
+    assert_eq!((uncomputed.count, uncomputed.range), (2, CellRange { top: 0, left: 0, bottom: 2, right: 2 }));
+}
+
+#[test]
+fn cells_out_of_order_are_read_and_doubled_ones_told() {
+    let sheet = "<worksheet><sheetData><row r=\"3\"><c r=\"A3\"><v>3</v></c></row><row r=\"1\"><c r=\"A1\"><v>1</v></c></row>\
+        <row r=\"3\"><c r=\"A3\"><v>4</v></c></row></sheetData></worksheet>";
+    let workbook = read_bytes(&xlsx_of(sheet)).expect("it is a workbook");
+    assert_eq!(rows(&workbook, 0), [["#1"], [""], ["#3"]]);
+    assert_eq!(workbook.notes[0].english, "1 cells of “S” stand twice in the file; the first value of each was read.");
 }
 
 #[test]

@@ -26,6 +26,7 @@ const BOOL_OR_ERROR: u16 = 0x0205;
 const FORMULA: u16 = 0x0006;
 const FORMULA_TEXT: u16 = 0x0207;
 const MERGED: u16 = 0x00e5;
+const COLUMNS: u16 = 0x007d;
 
 /// Reads the cells and the merged ranges of a sheet.
 pub(super) fn read(records: &mut Records, book: &Book, sheet: &mut Sheet, sink: &mut Sink<'_>) -> Result<(), ReadError> {
@@ -42,7 +43,11 @@ pub(super) fn read(records: &mut Records, book: &Book, sheet: &mut Sheet, sink: 
             (BEGIN, _) => depth += 1,
             (END, 0) => return Ok(()),
             (END, _) => depth -= 1,
-            (ROW, 0) => sink.row(),
+            (ROW, 0) => {
+                hidden_row(Bytes(&records.body), sheet);
+                sink.row();
+            }
+            (COLUMNS, 0) => hidden_columns(Bytes(&records.body), sheet),
             (FORMULA_TEXT, 0) => {
                 if let Some((row, col)) = awaited.take() {
                     if book.writing.is_biff8 {
@@ -117,6 +122,27 @@ fn formula(mut record: Bytes<'_>, book: &Book, sheet: &mut Sheet, sink: &mut Sin
     };
     sink.put(sheet, row, col, cell)?;
     Ok(None)
+}
+
+// What is too short to say that it is hidden is not.
+fn hidden_row(mut record: Bytes<'_>, sheet: &mut Sheet) {
+    let row = record.u16();
+    let flags = record.take(10).and_then(|_| record.u16());
+    if let (Ok(row), Ok(flags)) = (row, flags)
+        && flags & 0x20 != 0
+    {
+        sheet.hide_rows(u32::from(row), u32::from(row));
+    }
+}
+
+fn hidden_columns(mut record: Bytes<'_>, sheet: &mut Sheet) {
+    let (first, last) = (record.u16(), record.u16());
+    let flags = record.take(4).and_then(|_| record.u16());
+    if let (Ok(first), Ok(last), Ok(flags)) = (first, last, flags)
+        && flags & 1 != 0
+    {
+        sheet.hide_columns(u32::from(first), u32::from(last));
+    }
 }
 
 fn merged(mut record: Bytes<'_>, sheet: &mut Sheet, sink: &mut Sink<'_>) -> Result<(), ReadError> {

@@ -12,7 +12,7 @@ use super::{
     record::Records,
     text::{Pieces, Writing, page},
 };
-use crate::{error::ReadError, texts::TextId};
+use crate::{error::ReadError, skipped::NoWorksheet, texts::TextId};
 
 pub(super) const BEGIN: u16 = 0x0809;
 pub(super) const END: u16 = 0x000a;
@@ -80,10 +80,9 @@ fn listed(record: &mut Bytes<'_>, writing: Writing) -> Result<(Listed, u32), Rea
     writing.short(record, &mut name)?;
     let other = match kind {
         0 => None,
-        1 => Some("a sheet of macros"),
-        2 => Some("a chart"),
-        6 => Some("a module of macros"),
-        _ => Some("of an unknown kind"),
+        1 | 6 => Some(NoWorksheet::Macros),
+        2 => Some(NoWorksheet::Chart),
+        _ => Some(NoWorksheet::Unknown),
     };
     Ok((Listed { name, hidden: state & 3 != 0, other, part: String::new() }, place))
 }

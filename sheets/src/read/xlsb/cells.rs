@@ -26,6 +26,7 @@ const LAST_SHORT: u32 = 0x12;
 const BEGIN_CELLS: u32 = 0x91;
 const END_CELLS: u32 = 0x92;
 const MERGED: u32 = 0xb0;
+const COLUMNS: u32 = 0x3c;
 
 /// Reads the cells and the merged ranges of a sheet.
 pub(super) fn read(
@@ -42,6 +43,10 @@ pub(super) fn read(
         match kind {
             ROW if in_cells => {
                 row = record.u32()?;
+                // Style and height, two bits of something else, and then whether it has no height.
+                if record.take(7).and_then(|_| record.u8()).is_ok_and(|flags| flags & 0x10 != 0) {
+                    sheet.hide_rows(row, row);
+                }
                 col = 0;
                 sink.row();
             }
@@ -55,6 +60,7 @@ pub(super) fn read(
                 sink.put(sheet, row, col, cell)?;
                 col = col.saturating_add(1);
             }
+            COLUMNS => hidden_columns(record, sheet),
             BEGIN_CELLS => (in_cells, seen) = (true, true),
             END_CELLS => in_cells = false,
             MERGED => {
@@ -68,6 +74,17 @@ pub(super) fn read(
         (true, false) => Ok(()),
         (true, true) => Err(corrupt("it is cut short")),
         (false, _) => Err(corrupt("it is no sheet with cells")),
+    }
+}
+
+// What is too short to say that it is hidden is not.
+fn hidden_columns(mut record: Bytes<'_>, sheet: &mut Sheet) {
+    let (first, last) = (record.u32(), record.u32());
+    let flags = record.take(8).and_then(|_| record.u16());
+    if let (Ok(first), Ok(last), Ok(flags)) = (first, last, flags)
+        && flags & 1 != 0
+    {
+        sheet.hide_columns(first, last);
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn read(
     sheet: &mut Sheet,
     sink: &mut Sink<'_>,
 ) -> Result<(), ReadError> {
-    let mut reader = Reader { shared, styles, row: 0, col: 0, value: String::new(), text: String::new() };
+    let mut reader = Reader { shared, styles, row: 0, col: 0, uncomputed: false, value: String::new(), text: String::new() };
     let mut in_data = false;
     let mut seen = false;
     loop {
@@ -53,11 +53,20 @@ pub(super) fn read(
                     let (open, closed) = (reader.open(&tag)?, tag.closed);
                     if !closed {
                         let cell = reader.value(&mut xml, &open, sink)?;
+                        if matches!(cell, Cell::Number(_)) {
+                            sheet.sign(open.col, styles.signs(open.style));
+                        }
+                        if reader.uncomputed {
+                            sheet.miss(open.row, open.col);
+                        }
                         sink.put(sheet, open.row, open.col, cell)?;
                     }
                 }
                 b"row" => {
                     reader.row = tag.number::<u32>(b"r").map_or(reader.row, |row| row.saturating_sub(1));
+                    if is_true(tag.get(b"hidden")) {
+                        sheet.hide_rows(reader.row, reader.row);
+                    }
                     if tag.closed {
                         reader.end_row(sink);
                     }
@@ -70,6 +79,11 @@ pub(super) fn read(
                 seen = true;
             }
             Token::Close(b"sheetData") => in_data = false,
+            Token::Open(tag) if tag.name == b"col" && is_true(tag.get(b"hidden")) => {
+                if let (Some(first), Some(last)) = (tag.number::<u32>(b"min"), tag.number::<u32>(b"max")) {
+                    sheet.hide_columns(first.saturating_sub(1), last.saturating_sub(1));
+                }
+            }
             Token::Open(tag) if tag.name == b"mergeCell" => {
                 if let Some(range) = tag.get(b"ref").and_then(range) {
                     sink.merge(sheet, range)?;
@@ -89,6 +103,8 @@ struct Reader<'a> {
     /// Where the next cell stands if it does not say so.
     row: u32,
     col: u32,
+    /// Whether the cell that was read last is a formula whose value is not there.
+    uncomputed: bool,
     value: String,
     text: String,
 }
@@ -126,27 +142,33 @@ impl Reader<'_> {
     // Reads until the cell is closed. A text of its own stands in `is`, everything else in `v`; the formula in `f` is not read.
     fn value(&mut self, xml: &mut Xml<'_>, open: &Open, sink: &mut Sink<'_>) -> Result<Cell, ReadError> {
         let mut cell = Cell::Empty;
-        let mut in_value = false;
+        let (mut in_value, mut formula) = (false, false);
         self.value.clear();
         loop {
             match xml.next()? {
                 Token::Text(piece) if in_value => unescape(piece, &mut self.value)?,
                 Token::Verbatim(piece) if in_value => self.value.push_str(&String::from_utf8_lossy(piece)),
-                Token::Open(tag) if !tag.closed => match tag.name {
+                Token::Open(tag) if tag.closed => formula |= tag.name == b"f",
+                Token::Open(tag) => match tag.name {
                     b"v" => in_value = true,
                     b"is" => {
                         self.text.clear();
                         rich(xml, b"is", &mut self.text)?;
                         cell = sink.text(&self.text)?;
                     }
-                    _ => xml.skip()?,
+                    name => {
+                        formula |= name == b"f";
+                        xml.skip()?;
+                    }
                 },
                 Token::Close(b"v") => in_value = false,
                 Token::Close(b"c") => break,
                 Token::End => return Err(cut_short()),
-                Token::Open(_) | Token::Close(_) | Token::Text(_) | Token::Verbatim(_) => {}
+                Token::Close(_) | Token::Text(_) | Token::Verbatim(_) => {}
             }
         }
+        // A formula that comes to an empty text is computed, and says so by its type.
+        self.uncomputed = formula && cell.is_empty() && self.value.is_empty() && open.written != Written::Text;
         if cell.is_empty() && !self.value.is_empty() { self.typed(open, sink) } else { Ok(cell) }
     }
 
@@ -178,6 +200,10 @@ impl Reader<'_> {
             },
         }
     }
+}
+
+fn is_true(value: Option<&[u8]>) -> bool {
+    matches!(value, Some(b"1" | b"true"))
 }
 
 // Row and column, counted from 0, of `B3`.

@@ -1,5 +1,8 @@
 //! The whole way of a workbook, as the worker's child process goes it: one file in, an analysis and a SQLite file out.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use datagenie_common::{
@@ -54,46 +57,4 @@ fn own_language(tables: &tables::Tables) -> Language {
         columns.chain([table.sheet.as_str()]).chain(table.title.as_deref())
     });
     if names.any(|name| Language::of(name) == Language::Korean) { Language::Korean } else { Language::English }
-}
-
-#[cfg(test)]
-mod tests {
-    use datagenie_common::model::workbooks::SheetColumnType;
-
-    use super::*;
-    use crate::{
-        grid::CellRange,
-        tables::{Table, Tables, TypedColumn, Values},
-    };
-
-    fn workbook(sheet: &str, column: &str) -> Tables {
-        let column = TypedColumn {
-            name: column.to_owned(),
-            col: 0,
-            kind: SheetColumnType::Empty,
-            values: Values::None,
-            present: Vec::new(),
-            errors: 0,
-            mixture: Vec::new(),
-        };
-        let table = Table {
-            name: sheet.to_owned(),
-            sheet: sheet.to_owned(),
-            range: CellRange { top: 0, left: 0, bottom: 0, right: 0 },
-            header_rows: 1,
-            title: None,
-            rows: Vec::new(),
-            total_rows: Vec::new(),
-            assumptions: Vec::new(),
-            columns: vec![column],
-        };
-        Tables { tables: vec![table], ..Tables::default() }
-    }
-
-    #[test]
-    fn a_korean_name_makes_a_workbook_korean() {
-        assert_eq!(own_language(&workbook("Sheet1", "amount")), Language::English);
-        assert_eq!(own_language(&workbook("Sheet1", "매출")), Language::Korean);
-        assert_eq!(own_language(&workbook("주문", "amount")), Language::Korean);
-    }
 }
