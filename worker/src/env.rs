@@ -14,8 +14,10 @@ use datagenie_common::{
     files::Files,
     ids::ConnectionId,
     live::Live,
+    live_settings::LiveSettings,
     model::schemas::SourceSchema,
     settings::Settings,
+    settling::Settling,
     store::{self, StoreError},
 };
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,7 @@ use crate::{
     capacity::Capacity,
     leases::Leases,
     ledger::Ledger,
-    llm::Drafter,
+    llm::Drafters,
     question::{checked::Checked, plans::Plans, target::KnownTargets},
     sources::Sources,
     webhooks::Sender,
@@ -34,8 +36,10 @@ use crate::{
 
 /// The worker's environment, shared by all of its jobs.
 pub struct Env {
-    /// All settings.
+    /// All settings, as they were at the start.
     pub settings: Settings,
+    /// Those that may change while the service runs, as they are now: `env.live_settings.get()`.
+    pub live_settings: LiveSettings,
     /// The system database.
     pub pool: PgPool,
     /// The doorbell.
@@ -53,7 +57,7 @@ pub struct Env {
     /// The clock.
     pub clock: Clock,
     /// Who turns questions into SQL.
-    pub drafter: Drafter,
+    pub drafters: Drafters,
     /// Customers' databases.
     pub sources: Sources,
     /// What this process has of the fleet's sessions and model calls.
@@ -62,6 +66,8 @@ pub struct Env {
     pub leases: Leases,
     /// Tells readers that something happened.
     pub live: Live,
+    /// Keeps batches going.
+    pub settling: Settling,
     /// Catalogues, by connection and version.
     pub schemas: SchemaCache,
     /// Connections and policies, by their versions.

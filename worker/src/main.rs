@@ -50,7 +50,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = boot::settings(cli.config.as_deref(), "datagenie-worker").await?;
     let instance = boot::instance("worker");
-    telemetry::init(&settings.log, "worker", &instance)?;
+    telemetry::init(&settings.log, &settings.traces, "worker", &instance)?;
     telemetry::metrics::install()?;
     let shutdown = Shutdown::new(settings.worker.grace());
     shutdown.listen()?;

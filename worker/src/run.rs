@@ -11,7 +11,7 @@ use std::{
 
 use datagenie_common::{
     broker::Bell,
-    ids::JobId,
+    ids::{JobId, UserId},
     jobs::{JobKind, PAYLOAD_VERSION},
     lifecycle::Shutdown,
     model::{
@@ -35,6 +35,7 @@ use serde_json::json;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{
     env::Env,
@@ -69,6 +70,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// As whose turn it counts among those who share sessions of a source or calls of a model: a user's batches are somebody of their own,
+    /// so that they keep none of his own questions waiting.
+    #[must_use]
+    pub fn turn_of(&self) -> UserId {
+        let user = self.job.user_id;
+        if self.job.batch_id.is_some() { UserId(Uuid::from_u128(!user.0.as_u128())) } else { user }
+    }
+
     /// Notes and tells what the attempt is doing.
     pub fn stage(&self, stage: Stage) {
         self.hold.stage(stage);
@@ -190,16 +199,17 @@ async fn next_of(env: &Env, flow: Flow, leaving: Option<JobId>) -> Option<Turn> 
 }
 
 fn span(job: &Claimed) -> tracing::Span {
-    let trace = job.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok()).unwrap_or_else(TraceContext::new_random);
-    tracing::info_span!(
+    let span = tracing::info_span!(
         "job",
         otel.name = format!("job.{}", job.kind),
         job_id = %job.lease.job_id,
         kind = %job.kind,
         attempt = job.attempt,
         subject_id = job.subject_id.map(tracing::field::display),
-        trace_id = trace.trace_id_hex(),
-    )
+        trace_id = tracing::field::Empty,
+    );
+    let _ = TraceContext::begin(&span, job.traceparent.as_deref().and_then(TraceContext::parse));
+    span
 }
 
 /// One attempt; whether its owner has more waiting, which may have its place, and the next one if it is claimed already.
@@ -330,6 +340,9 @@ async fn end(context: &Context, outcome: Outcome) -> &'static str {
             context.env.live.ended(&ended);
             if ended.tells_webhooks {
                 context.env.dispatch.let_in(Flow { lane: Lane::Webhook, user_id: ended.user_id });
+            }
+            if let Some(batch) = context.job.batch_id {
+                context.env.settling.look(batch);
             }
             ended.state.as_str()
         }

@@ -8,19 +8,19 @@ use datagenie_common::{
     broker::{self, Bell, backend::LaneBackend},
     cache::{Cache, Heard},
     clock::Clock,
-    crypto::Keyring,
     dispatch::Dispatch,
     events::CANCEL_CHANNEL,
     files::Files,
     lifecycle::{self, Shutdown},
     live::Live,
+    live_settings::LiveSettings,
     model::jobs::Lane,
     ops,
     settings::Settings,
+    settling::Settling,
     store, telemetry,
 };
 use futures::StreamExt;
-use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     env::{Env, SchemaCache},
     leases::Leases,
     ledger::{Claimer, Ledger},
-    llm::Drafter,
+    llm::Drafters,
     presence,
     question::{checked::Checked, plans::Plans, target::KnownTargets},
     registry, run,
@@ -50,7 +50,7 @@ struct Shared {
     shutdown: Shutdown,
 }
 
-/// Builds the environment of a worker process. Nothing connects yet.
+/// Builds the environment of a worker process. Nothing is waited for.
 ///
 /// # Errors
 /// Settings that fit no server, and a folder for files that can't be used.
@@ -75,16 +75,22 @@ pub fn environment_reading_by(reader: Option<PathBuf>, settings: Settings, insta
         SourceSettings { sqlite_roots: settings.sources.sqlite_roots.clone(), connect_timeout: settings.sources.connect_timeout() };
     let claimer = Claimer { instance: instance.as_str().into(), lease_seconds: leases.seconds(), batch_window: settings.jobs.batch_window };
     let sources = Sources::new(source_settings, capacity.clone());
+    let keyring = settings.sealing.keyring()?;
+    let live_settings = LiveSettings::start(&settings, pool.clone(), cache.clone(), keyring.clone());
+    let dispatch = Dispatch::start(relaxed.clone(), broker.clone(), &settings);
+    let live = Live::start(cache.clone(), clock);
     Ok(Arc::new(Env {
         ledger: Ledger::start(settings.database.url.expose(), &pool, &relaxed, &claimer)?,
-        dispatch: Dispatch::start(relaxed.clone(), broker.clone(), &settings),
+        settling: Settling::start(pool.clone(), dispatch.clone(), live.clone(), &settings),
+        dispatch,
         broker,
         files: Files::open(&settings.files.root)?,
-        keyring: Keyring::from_setting(settings.sealing.key.expose_secret())?,
-        drafter: Drafter::new(&settings.llm, capacity.clone(), relaxed.clone())?,
+        keyring,
+        drafters: Drafters::new(live_settings.clone(), capacity.clone(), relaxed.clone())?,
+        live_settings,
         capacity,
         leases,
-        live: Live::start(cache.clone(), clock),
+        live,
         schemas: SchemaCache::default(),
         known: KnownTargets::default(),
         checked: Checked::default(),
@@ -137,7 +143,7 @@ pub async fn serve(env: Arc<Env>, shutdown: Shutdown) -> anyhow::Result<()> {
                 .build(hear)
         });
     }
-    tracing::info!(lanes = ?env.settings.worker.lanes, model = env.drafter.name(), "worker is up");
+    tracing::info!(lanes = ?env.settings.worker.lanes, model = env.drafters.now().name(), "worker is up");
     let soft = shutdown.soft().clone();
     let signal = async move {
         soft.cancelled().await;

@@ -8,7 +8,7 @@ use datagenie_common::{
     model::{
         connections::DbType,
         jobs::JobError,
-        questions::{Failure, FailureCode, Insight, Provenance, Stage, Usage},
+        questions::{Insight, Provenance, Stage, Usage},
     },
     store::{
         answers::{Answer, Rows},
@@ -46,13 +46,7 @@ pub async fn run(context: &Context) -> Result<Outcome, JobError> {
     let ready = workbooks::prepare(context, payload.file_id, payload.language).await?;
     let reading_ms = milliseconds(began);
     context.stage(Stage::Summarising);
-    let analysis = workbooks::analysis(context, &ready.reading).await?;
-    // Some MiB at the most that a workbook of very many columns has; others go on meanwhile.
-    let said = tokio::task::spawn_blocking(move || serde_json::from_slice::<Said>(&analysis)).await;
-    let said = said.ok().and_then(Result::ok).ok_or_else(|| {
-        tracing::error!(path = ready.reading.analysis_path, "a stored analysis can't be read");
-        JobError::Fail(Failure::new(FailureCode::Internal, "the analysis can't be read by this version of the worker"))
-    })?;
+    let said: Said = workbooks::analysis(context, &ready).await?;
     let timings = BTreeMap::from([("reading", reading_ms), ("total", milliseconds(began))]);
     Ok(Outcome::Answered { ending: Box::new(ending(&ready, &timings)), answer: Box::new(answer(said)) })
 }

@@ -7,7 +7,13 @@ pub mod prompt;
 pub mod reply;
 mod windows;
 
-use datagenie_common::{model::questions::Usage, settings::Llm};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datagenie_common::{
+    live_settings::LiveSettings,
+    model::questions::Usage,
+    settings::{Llm, Settings},
+};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
@@ -65,5 +71,51 @@ impl Drafter {
             Self::Model(model) => model.name(),
             Self::Offline => offline::MODEL_NAME,
         }
+    }
+}
+
+/// Who drafts by the settings as they are now.
+pub struct Drafters {
+    live_settings: LiveSettings,
+    capacity: Capacity,
+    pool: PgPool,
+    newest: Mutex<Newest>,
+}
+
+struct Newest {
+    /// What it was made by.
+    settings: Arc<Settings>,
+    drafter: Arc<Drafter>,
+}
+
+impl Drafters {
+    /// Begins with the drafter that the settings call for now.
+    ///
+    /// # Errors
+    /// If the HTTP client can't be made.
+    pub fn new(live_settings: LiveSettings, capacity: Capacity, pool: PgPool) -> Result<Self, reqwest::Error> {
+        let settings = live_settings.get();
+        let drafter = Arc::new(Drafter::new(&settings.llm, capacity.clone(), pool.clone())?);
+        Ok(Self { live_settings, capacity, pool, newest: Mutex::new(Newest { settings, drafter }) })
+    }
+
+    /// The drafter that the settings call for now. A question keeps the one that it began with.
+    #[must_use]
+    pub fn now(&self) -> Arc<Drafter> {
+        let settings = self.live_settings.get();
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&newest.settings, &settings) {
+            if !newest.settings.llm.is_like(&settings.llm) {
+                match Drafter::new(&settings.llm, self.capacity.clone(), self.pool.clone()) {
+                    Ok(drafter) => {
+                        tracing::info!(model = drafter.name(), "the model's settings changed");
+                        newest.drafter = Arc::new(drafter);
+                    }
+                    Err(error) => tracing::error!(error = %error, "no client for the model as it is set now; the earlier one goes on"),
+                }
+            }
+            newest.settings = settings;
+        }
+        newest.drafter.clone()
     }
 }

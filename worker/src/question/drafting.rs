@@ -1,5 +1,7 @@
 //! From the question to a statement: given by the asker, drafted by a model, or planned by rules; and one repair.
 
+use std::sync::Arc;
+
 use datagenie_common::{
     cache::CacheKey,
     jobs::{AnswerQuestion, CacheMode},
@@ -49,11 +51,18 @@ pub struct Drafting<'a> {
     linked: Linked,
     previous: Option<Previous>,
     asked: Option<DraftPrompt>,
+    drafter: Arc<Drafter>,
 }
 
 impl<'a> Drafting<'a> {
     /// Links the question to the part of the catalogue that the asker may see and that it is about.
-    pub async fn new(context: &'a Context, ask: &'a AnswerQuestion, target: &'a Target, language: Language) -> Result<Self, JobError> {
+    pub async fn new(
+        context: &'a Context,
+        ask: &'a AnswerQuestion,
+        target: &'a Target,
+        language: Language,
+        drafter: Arc<Drafter>,
+    ) -> Result<Self, JobError> {
         let previous = match ask.follows {
             None => None,
             Some(id) => questions::previous(&context.env.pool, context.job.user_id, id)
@@ -69,7 +78,7 @@ impl<'a> Drafting<'a> {
         } else {
             link::link(&ask.question, &target.visible(&context.env.known), &[], context.env.settings.llm.schema_budget_chars)
         };
-        Ok(Self { context, ask, target, language, linked, previous, asked: None })
+        Ok(Self { context, ask, target, language, linked, previous, asked: None, drafter })
     }
 
     /// The first statement.
@@ -79,7 +88,8 @@ impl<'a> Drafting<'a> {
         }
         self.context.stage(Stage::Drafting);
         let began = Instant::now();
-        let draft = match &self.context.env.drafter {
+        let drafter = self.drafter.clone();
+        let draft = match &*drafter {
             Drafter::Offline => Ok(self.plan()),
             Drafter::Model(model) => {
                 let prompt = prompt::draft(
@@ -142,7 +152,7 @@ impl<'a> Drafting<'a> {
             return Ok(completion);
         }
         let completion =
-            failures::unless_stopped(self.context, model.complete(self.context.job.user_id, prompt, Some(prompt::reply_schema())))
+            failures::unless_stopped(self.context, model.complete(self.context.turn_of(), prompt, Some(prompt::reply_schema())))
                 .await
                 .map_err(|error| failures::model(self.context, &error))?;
         trail.usage += completion.usage;
@@ -172,7 +182,7 @@ impl<'a> Drafting<'a> {
 
     /// The second statement.
     pub async fn repair(&mut self, bad_sql: &str, failure: &Failure, trail: &mut Trail) -> Result<Drafted, JobError> {
-        let (Drafter::Model(model), Some(asked)) = (&self.context.env.drafter, &self.asked) else {
+        let (Drafter::Model(model), Some(asked)) = (&*self.drafter, &self.asked) else {
             return Err(JobError::Fail(failure.clone()));
         };
         let began = Instant::now();

@@ -1,9 +1,10 @@
 //! What goes wrong in the pipeline, in the contract's codes, and what the ledger is to do about it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use chrono::{DateTime, Utc};
 use datagenie_common::{
+    files::{self, FilesError},
     model::{
         jobs::JobError,
         questions::{Failure, FailureCode},
@@ -42,6 +43,37 @@ pub fn store(context: &Context, error: &StoreError) -> JobError {
     } else {
         JobError::Retry { failure, after: Duration::ZERO }
     }
+}
+
+/// The file storage failed in the middle of a job: one that is away or full is waited for.
+pub fn storage(context: &Context, error: &FilesError) -> JobError {
+    tracing::error!(error = error as &dyn std::error::Error, "the file storage failed in the middle of a job");
+    if error.is_full() {
+        return no_room(context);
+    }
+    let failure = Failure::new(FailureCode::Internal, "the service's file storage did not answer").retryable();
+    if error.is_outage() {
+        JobError::Later { failure, at: look_again(context) }
+    } else {
+        JobError::Retry { failure, after: Duration::from_secs(1) }
+    }
+}
+
+/// The files of this machine failed in the middle of a job.
+pub fn local_files(context: &Context, error: &io::Error) -> JobError {
+    tracing::error!(error = error as &dyn std::error::Error, "a temporary file failed in the middle of a job");
+    if files::is_full(error) {
+        return no_room(context);
+    }
+    let failure = Failure::new(FailureCode::Internal, "the service could not keep a temporary file").retryable();
+    JobError::Retry { failure, after: Duration::from_secs(1) }
+}
+
+fn no_room(context: &Context) -> JobError {
+    let failure = Failure::new(FailureCode::Internal, "the service has no room left for files")
+        .hint("an administrator has to make some; it is tried again until the job's deadline")
+        .retryable();
+    JobError::Later { failure, at: look_again(context) }
 }
 
 /// The customer's database failed: outages pass, the rest is final.

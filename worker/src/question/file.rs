@@ -47,9 +47,9 @@ pub async fn find(context: &Context, file: FileId) -> Result<Target, JobError> {
         let ready = workbooks::prepare(context, file, None).await?;
         match database(context, &ready.reading).await {
             Ok(database) => return Ok(target(context, file, &ready, database)),
-            // Replaced since: the next look finds the other one.
-            Err(CopyError::Storage(FilesError::NotFound(path))) => tracing::info!(%path, "a workbook's tables were replaced"),
-            Err(error) => return Err(workbooks::copying_failed(&error)),
+            // Replaced since, or lost: the next look finds the other one, or has it read again.
+            Err(CopyError::Storage(FilesError::NotFound(_))) => workbooks::forget(context, &ready).await?,
+            Err(error) => return Err(workbooks::copying_failed(context, &error)),
         }
     }
     Err(workbooks::file_not_found())
@@ -74,7 +74,7 @@ fn target(context: &Context, file: FileId, ready: &Ready, database: Arc<Database
         id,
         connection: Arc::new(connection(&ready.workbook, &ready.reading)),
         schema: Arc::new(catalogue(&ready.reading.prepared)),
-        policy: policy(context.job.user_id, id, env.settings.query.limits()),
+        policy: policy(context.job.user_id, id, env.live_settings.get().query.limits()),
         source: env.sources.workbook(id, database.path(), databases.folder()),
         file: Some(AskedFile { id: file, places: places(&ready.reading.prepared), _database: database }),
     }

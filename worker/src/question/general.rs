@@ -23,8 +23,9 @@ use crate::{
 /// Answers in text. The planner has no text to give, and says so.
 pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, JobError> {
     let language = Language::of(&ask.question);
-    let mut trail = Trail::new(context.env.drafter.name());
-    let Drafter::Model(model) = &context.env.drafter else {
+    let drafter = context.env.drafters.now();
+    let mut trail = Trail::new(drafter.name());
+    let Drafter::Model(model) = &*drafter else {
         let message = match language {
             Language::Korean => "모델이 설정되어 있지 않아 데이터베이스 없는 질문에는 답할 수 없습니다.",
             Language::English => "no model is configured, and the offline planner only answers questions about a database",
@@ -35,10 +36,9 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     };
     context.stage(Stage::Drafting);
     let began = Instant::now();
-    let completion =
-        failures::unless_stopped(context, model.complete(context.job.user_id, &prompt::general(&ask.question, language), None))
-            .await
-            .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;
+    let completion = failures::unless_stopped(context, model.complete(context.turn_of(), &prompt::general(&ask.question, language), None))
+        .await
+        .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;
     trail.spent("drafting", began);
     trail.usage += completion.usage;
     let summary = reply::parse_general(&completion.text);

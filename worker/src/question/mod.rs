@@ -38,7 +38,7 @@ use self::{
     rows::Collected,
     target::Target,
 };
-use crate::{guard::Guarded, run::Context, sources::Statement};
+use crate::{guard::Guarded, llm::Drafter, run::Context, sources::Statement};
 
 /// What is known so far about a question's answer; becomes its provenance, usage and timings.
 struct Trail {
@@ -93,8 +93,9 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     if ask.connection_id.is_none() && ask.file_id.is_none() {
         return general::answer(context, ask).await;
     }
-    let mut trail = Trail::new(if ask.sql.is_some() { "given" } else { context.env.drafter.name() });
-    match database(context, ask, &mut trail).await {
+    let drafter = context.env.drafters.now();
+    let mut trail = Trail::new(if ask.sql.is_some() { "given" } else { drafter.name() });
+    match database(context, ask, drafter, &mut trail).await {
         Err(JobError::Fail(failure)) => {
             let mut ending = trail.ending();
             ending.sql = trail.provenance.attempts.last().and_then(|attempt| attempt.sql.clone());
@@ -105,12 +106,12 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     }
 }
 
-async fn database(context: &Context, ask: &AnswerQuestion, trail: &mut Trail) -> Result<Outcome, JobError> {
+async fn database(context: &Context, ask: &AnswerQuestion, drafter: Arc<Drafter>, trail: &mut Trail) -> Result<Outcome, JobError> {
     let language = Language::of(&ask.question);
     context.stage(Stage::Linking);
     let began = Instant::now();
     let target = target::find(context, ask).await.map_err(|error| error.at(Stage::Linking))?;
-    let mut drafting = Drafting::new(context, ask, &target, language).await.map_err(|error| error.at(Stage::Linking))?;
+    let mut drafting = Drafting::new(context, ask, &target, language, drafter).await.map_err(|error| error.at(Stage::Linking))?;
     trail.spent("linking", began);
 
     let drafted = drafting.draft(trail).await.map_err(|error| error.at(Stage::Drafting))?;

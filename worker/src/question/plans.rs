@@ -75,7 +75,7 @@ pub async fn check(context: &Context, target: &Target, statement: &Statement) ->
     let plan = match context.env.plans.get(&key) {
         Some(plan) => plan,
         None => {
-            let explained = target.source.explain(context.job.user_id, statement, &target.policy.limits, &context.stop).await;
+            let explained = target.source.explain(context.turn_of(), statement, &target.policy.limits, &context.stop).await;
             let plan = explained.map_err(|error| failures::source(context, &error))?;
             // That the role may not ask may change without anything that we would hear of.
             if plan.is_some() || connection.db_type == DbType::Sqlite {

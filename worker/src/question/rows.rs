@@ -8,11 +8,10 @@ use std::{
 };
 
 use datagenie_common::{
-    files::ObjectPath,
+    files::{FilesError, ObjectPath},
     model::{
         jobs::JobError,
         policies::MaskKind,
-        questions::{Failure, FailureCode},
         results::{Column, Row},
     },
     store::answers::{Rows, RowsFile},
@@ -62,7 +61,7 @@ pub async fn collect(context: &Context, target: &Target, guarded: &Guarded, stat
     let mut sink = Collector::new(guarded.masked.clone(), context.env.settings.query.inline_bytes);
     let span = tracing::info_span!("source.query", db_type = target.policy.db_type.as_str(), connection_id = %target.id);
     let end = async {
-        let ran = target.source.run(context.job.user_id, statement, &target.policy.limits, &mut sink, &context.stop).await;
+        let ran = target.source.run(context.turn_of(), statement, &target.policy.limits, &mut sink, &context.stop).await;
         if let Ok(end) = &ran {
             let elapsed_ms = u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(rows = end.rows, truncated = end.truncated.is_some(), elapsed_ms, "query ran");
@@ -179,25 +178,20 @@ impl Collector {
 
 // Below results/{job}/{lease}: the fenced commit makes it the result, or nobody ever hears of it. (What is left by lost attempts is removed with the keeping of files.)
 async fn publish(context: &Context, file: SpoolFile, path: ObjectPath) -> Result<(), JobError> {
-    let store = |error: &dyn std::error::Error| {
-        tracing::error!(error = %error, "the rows of a result could not be stored");
-        JobError::Retry {
-            failure: Failure::new(FailureCode::Internal, "the rows could not be written to file storage").retryable(),
-            after: Duration::from_secs(1),
-        }
-    };
-    let mut rows = file.writer.into_inner().map_err(|error| store(error.error()))?;
-    rows.seek(SeekFrom::Start(0)).map_err(|error| store(&error))?;
+    let local = |error: &io::Error| failures::local_files(context, error);
+    let stored = |error: &FilesError| failures::storage(context, error);
+    let mut rows = file.writer.into_inner().map_err(|error| local(error.error()))?;
+    rows.seek(SeekFrom::Start(0)).map_err(|error| local(&error))?;
     let mut reader = tokio::fs::File::from_std(rows);
     let mut writer = context.env.files.writer(path);
     loop {
         let mut chunk = Vec::with_capacity(CHUNK);
-        if (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk).await.map_err(|error| store(&error))? == 0 {
+        if (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk).await.map_err(|error| local(&error))? == 0 {
             break;
         }
-        writer.write(chunk).await.map_err(|error| store(&error))?;
+        writer.write(chunk).await.map_err(|error| stored(&error))?;
     }
-    writer.finish().await.map(drop).map_err(|error| store(&error))
+    writer.finish().await.map(drop).map_err(|error| stored(&error))
 }
 
 // SQLite's text may hold it, PostgreSQL's and JSON columns may not: a result that could not be stored would fail its question.

@@ -13,7 +13,7 @@ use datagenie_common::{
     model::{
         connections::{ConnectionConfig, ConnectionState},
         jobs::JobError,
-        policies::{Policy, PolicyVersion},
+        policies::{Limits, Policy, PolicyVersion},
         questions::{Failure, FailureCode},
     },
     store::{self, connections},
@@ -146,21 +146,21 @@ async fn connection(env: &Env, context: &Context, id: ConnectionId) -> Result<Ar
 }
 
 // By version from this process, from Redis, else from PostgreSQL. Neither memory decides: the version is the claim's, and is checked
-// once more before anything is read.
+// once more before anything is read. Both hold it without the limits of the settings, which may change meanwhile.
 async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &PolicyVersion) -> Result<Policy, JobError> {
     let user = context.job.user_id;
-    let limits = env.settings.query.limits();
+    let limits = env.live_settings.get().query.limits();
     if let Some(policy) = env.known.policy(user, id, version) {
-        return if policy.can_query { Ok((*policy).clone()) } else { Err(failures::not_permitted()) };
+        return if policy.can_query { Ok((*policy).clone().within(limits)) } else { Err(failures::not_permitted()) };
     }
     let key = CacheKey::UserPermissions { user };
     let mut held: BTreeMap<String, Policy> = env.cache.get_json(&key).await.unwrap_or_default();
     let known =
         held.get(&id.to_string()).filter(|policy| policy.version == *version && policy.user_id == user && policy.connection_id == id);
     let policy = match known {
-        Some(policy) => policy.clone().within(limits),
+        Some(policy) => policy.clone(),
         None => {
-            let policy = store::permissions::policy(&env.pool, user, id, limits)
+            let policy = store::permissions::policy(&env.pool, user, id, Limits::NONE)
                 .await
                 .map_err(|error| failures::store(context, &error))?
                 .ok_or_else(failures::not_permitted)?;
@@ -170,7 +170,7 @@ async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &Policy
         }
     };
     env.known.keep_policy(&policy);
-    if policy.can_query { Ok(policy) } else { Err(failures::not_permitted()) }
+    if policy.can_query { Ok(policy.within(limits)) } else { Err(failures::not_permitted()) }
 }
 
 /// Connections and policies that this process has read, and what users see of catalogues, each good for one version only. Bounded.

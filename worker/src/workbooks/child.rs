@@ -5,11 +5,15 @@ use std::{
     fs::File,
     io::{self, BufRead, BufWriter, Read as _, Write},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use datagenie_common::{files::MAX_WHOLE_BYTES, model::questions::FailureCode};
+use datagenie_common::{
+    files::{self, MAX_WHOLE_BYTES},
+    model::questions::FailureCode,
+};
 use datagenie_sheets::{
     error::ReadError,
     run::{self, Found},
@@ -32,7 +36,7 @@ const BETWEEN: Duration = Duration::from_millis(200);
 /// Its arguments. The limits come with them, so that they hold before anything is read.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReadWorkbook {
-    /// MiB of memory that it may take.
+    /// MiB of memory that it may take beside its own program.
     #[arg(long)]
     pub memory_mb: u64,
     /// Seconds that it has; on the processor all its threads together may take twice that.
@@ -61,17 +65,21 @@ pub fn main(args: &ReadWorkbook) -> ExitCode {
 }
 
 fn confined(args: &ReadWorkbook) -> Result<(), ConfineError> {
+    confine::close_others();
     let memory = args.memory_mb.saturating_mul(MIB);
     confine::bound(&Bounds { memory, cpu_seconds: args.seconds.saturating_mul(2), file: LARGEST_FILE })?;
+    // Its worker has said whether the kernel knows how.
+    confine::shut_in(Path::new("."))?;
     confine::lock()
 }
 
 fn internal(message: &str) -> Line {
-    Line::Error(Refusal { code: FailureCode::Internal, message: message.to_owned() })
+    Line::Error(Refusal { code: FailureCode::Internal, message: message.to_owned(), is_full: false })
 }
 
 fn panicked() -> Refusal {
-    Refusal { code: FailureCode::WorkbookCorrupt, message: "the workbook is damaged: what is in it can't be understood".to_owned() }
+    let message = "the workbook is damaged: what is in it can't be understood".to_owned();
+    Refusal { code: FailureCode::WorkbookCorrupt, message, is_full: false }
 }
 
 /// The order, and from then on a look-out for the end of whoever gave it.
@@ -120,11 +128,9 @@ fn write_analysis(order: &Order, found: &Found) -> Result<(), ReadError> {
 }
 
 fn refusal(error: &ReadError) -> Refusal {
-    if let ReadError::Database(rusqlite::Error::SqliteFailure(failure, _)) = error
-        && failure.code == rusqlite::ErrorCode::OutOfMemory
-    {
+    if is_out_of_memory(error) {
         let message = ReadError::TooLarge("it takes more memory than may be spent on it".to_owned()).to_string();
-        return Refusal { code: FailureCode::WorkbookTooLarge, message };
+        return Refusal { code: FailureCode::WorkbookTooLarge, message, is_full: false };
     }
     let code = error.code().parse().unwrap_or(FailureCode::Internal);
     let mut message = error.to_string();
@@ -134,7 +140,23 @@ fn refusal(error: &ReadError) -> Refusal {
     {
         message = format!("{message}: {source}");
     }
-    Refusal { code, message }
+    Refusal { code, message, is_full: is_full(error) }
+}
+
+fn is_out_of_memory(error: &ReadError) -> bool {
+    match error {
+        ReadError::Database(rusqlite::Error::SqliteFailure(failure, _)) => failure.code == rusqlite::ErrorCode::OutOfMemory,
+        ReadError::Io(error) => error.kind() == io::ErrorKind::OutOfMemory,
+        _ => false,
+    }
+}
+
+fn is_full(error: &ReadError) -> bool {
+    match error {
+        ReadError::Database(rusqlite::Error::SqliteFailure(failure, _)) => failure.code == rusqlite::ErrorCode::DiskFull,
+        ReadError::Io(error) => files::is_full(error),
+        _ => false,
+    }
 }
 
 fn say(line: &Line) -> io::Result<()> {

@@ -1,11 +1,15 @@
-//! What the reading process takes from itself before it looks at a workbook: memory, time, size of files, and every system call that
-//! reading one does not need. There is no way back from it.
+//! What the reading process takes from itself before it looks at a workbook: memory, time, size of files, all files but those of its
+//! folder (where the kernel knows Landlock), and every system call that reading one does not need. There is no way back from it.
 //!
-//! A file that takes over a reader finds no network, no other program and no other process; what it says is checked like what a stranger
-//! says.
+//! A file that takes over a reader finds no network, no other program, no other process and no file of anybody else; what it says is
+//! checked like what a stranger says.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope,
+};
 use rustix::process::{Resource, Rlimit};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
@@ -15,7 +19,7 @@ use seccompiler::{
 /// How much the process may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Bytes of address space.
+    /// Bytes of address space, beside those that the process has already: its program and libraries.
     pub memory: u64,
     /// Seconds of all its threads on the processor.
     pub cpu_seconds: u64,
@@ -34,6 +38,12 @@ pub enum ConfineError {
     /// A limit is not taken.
     #[error("a limit of the process can't be set")]
     Limit(#[source] io::Error),
+    /// Its folder can't be opened.
+    #[error("the folder that it works in can't be opened")]
+    Folder(#[source] PathFdError),
+    /// The kernel knows Landlock and does not take the rules.
+    #[error("the process can't be shut into its folder")]
+    ShutIn(#[from] RulesetError),
     /// The filter can't be made.
     #[error("the filter of system calls can't be made")]
     Filter(#[source] BackendError),
@@ -42,13 +52,25 @@ pub enum ConfineError {
     Install(#[source] seccompiler::Error),
 }
 
+/// Closes all files but the three standard streams: what the worker was started with may have been left open to it, and so to this process.
+///
+/// Only for a process that has opened nothing of its own yet.
+pub fn close_others() {
+    let Ok(open) = fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The one that listed them is closed already.
+        let _ = nix::unistd::close(number);
+    }
+}
+
 /// Bounds memory, time and files.
 ///
 /// # Errors
 /// [`ConfineError::Limit`].
 pub fn bound(bounds: &Bounds) -> Result<(), ConfineError> {
     let limits = [
-        (Resource::As, bounds.memory, 0),
+        (Resource::As, bounds.memory.saturating_add(address_space()), 0),
         // A second for the signal that says so.
         (Resource::Cpu, bounds.cpu_seconds, 1),
         (Resource::Fsize, bounds.file, 0),
@@ -65,6 +87,43 @@ pub fn bound(bounds: &Bounds) -> Result<(), ConfineError> {
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
     let _ = rustix::process::nice(NICE);
     Ok(())
+}
+
+/// Bytes of address space that this process has now. None of what the limit is for may be spent before it begins, and a program has more
+/// or less of it by how it was built.
+fn address_space() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or_default().saturating_mul(1024)
+}
+
+/// The newest rules of Landlock that are made use of; a kernel that knows fewer keeps those.
+const RULES: ABI = ABI::V6;
+
+/// Leaves this thread, and those that it starts, no files but those below this folder. False: the kernel does not know how.
+///
+/// # Errors
+/// [`ConfineError::Folder`] and [`ConfineError::ShutIn`].
+pub fn shut_in(folder: &Path) -> Result<bool, ConfineError> {
+    let folder = PathFd::new(folder).map_err(ConfineError::Folder)?;
+    let within =
+        AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::ReadDir;
+    let shut = Ruleset::default()
+        .handle_access(AccessFs::from_all(RULES))?
+        .handle_access(AccessNet::from_all(RULES))?
+        .scope(Scope::from_all(RULES))?
+        .create()?
+        .add_rule(PathBeneath::new(folder, within))?
+        .restrict_self()?;
+    Ok(shut.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// Whether the kernel knows how to shut a process into its folder.
+#[must_use]
+pub fn can_shut_in() -> bool {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(ABI::V1));
+    rules.and_then(Ruleset::create).is_ok()
 }
 
 /// Refuses all system calls but those that reading a file and writing one take, for this thread and those that it starts. Others fail
@@ -249,6 +308,39 @@ mod tests {
         });
         let _ = fs::remove_file(std::env::temp_dir().join(format!("datagenie-confine-{}", std::process::id())));
         assert_eq!(refused, [true; 10]);
+    }
+
+    #[test]
+    fn no_file_is_opened_but_those_of_its_folder() {
+        let folder = std::env::temp_dir().join(format!("datagenie-shut-in-{}", std::process::id()));
+        fs::create_dir_all(folder.join("own")).expect("the temporary folder can be written");
+        fs::write(folder.join("other"), "x").expect("the temporary folder can be written");
+        fs::write(folder.join("own/input"), "x").expect("the temporary folder can be written");
+        let place = folder.clone();
+        let shut = thread::spawn(move || {
+            let is_shut = shut_in(&place.join("own")).expect("the folder is there");
+            let own = [
+                fs::read(place.join("own/input")).is_ok(),
+                fs::write(place.join("own/output"), "x").is_ok(),
+                fs::remove_file(place.join("own/output")).is_ok(),
+            ];
+            let others = [
+                is_refused(fs::read(place.join("other"))),
+                is_refused(fs::read(place.join("own/../other"))),
+                is_refused(fs::write(place.join("new"), "x")),
+                is_refused(fs::remove_file(place.join("other"))),
+                is_refused(fs::read("/proc/self/environ")),
+                is_refused(fs::read_dir("/")),
+                is_refused(fs::read("/etc/passwd")),
+            ];
+            (is_shut, own, others)
+        });
+        let (is_shut, own, others) = shut.join().expect("it went through");
+        let _ = fs::remove_dir_all(&folder);
+        assert_eq!(own, [true; 3]);
+        assert_eq!(is_shut, can_shut_in());
+        // A kernel without Landlock refuses nothing.
+        assert_eq!(others, [is_shut; 7]);
     }
 
     #[test]

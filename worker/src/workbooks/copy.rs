@@ -20,25 +20,38 @@ pub enum CopyError {
     /// This machine's files failed.
     #[error("a temporary file can't be read or written")]
     Local(#[from] io::Error),
+    /// The storage brought something else than was stored: no more than was stored is ever written down.
+    #[error("{path} should have {expected} bytes, and {found} or more came")]
+    Length {
+        /// Which object.
+        path: ObjectPath,
+        /// As the rows have it.
+        expected: u64,
+        /// Bytes that came.
+        found: u64,
+    },
 }
 
-/// Copies an object to a file, in the place of an older one. Gives its bytes.
+/// Copies an object of so many bytes to a file, in the place of an older one.
 ///
 /// # Errors
 /// [`CopyError`]. What was written until then is left.
-pub async fn download(files: &Files, from: ObjectPath, to: &Path) -> Result<u64, CopyError> {
+pub async fn download(files: &Files, from: ObjectPath, expected: u64, to: &Path) -> Result<(), CopyError> {
     let mut pieces = files.stream(from).await?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(to).await?;
-    let mut bytes = 0;
+    let mut found = 0;
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
+        found += piece.len() as u64;
+        if found > expected {
+            break;
+        }
         file.write_all(&piece).await?;
-        bytes += piece.len() as u64;
     }
     file.flush().await?;
-    Ok(bytes)
+    if found == expected { Ok(()) } else { Err(CopyError::Length { path: from, expected, found }) }
 }
 
 /// Copies a file to an object. Gives its bytes.

@@ -76,7 +76,7 @@ impl Databases {
         &self.folder
     }
 
-    /// The file of this path in storage, of about so many bytes. Who asks at the same time waits for one fetch.
+    /// The file of this path in storage, of so many bytes. Who asks at the same time waits for one fetch.
     ///
     /// # Errors
     /// [`CopyError`].
@@ -84,7 +84,7 @@ impl Databases {
         let name = path.to_string();
         let database = self.entry(&name, bytes);
         // Where the one who fetches gives up, the next one begins anew.
-        let fetched = database.fetched.get_or_try_init(|| async { download(files, path, &database.path).await.map(drop) }).await;
+        let fetched = database.fetched.get_or_try_init(|| async { download(files, path, bytes, &database.path).await }).await;
         match fetched {
             Ok(()) => Ok(database),
             Err(error) => {
@@ -141,7 +141,7 @@ mod tests {
         fn new() -> Self {
             let root = std::env::temp_dir().join(format!("datagenie-databases-{}", Uuid::new_v4().simple()));
             fs::create_dir_all(root.join("local")).expect("the temporary folder can be written");
-            let files = Files::open(&root.join("storage")).expect("the storage opens");
+            let files = Files::in_folder(&root.join("storage")).expect("the storage opens");
             Self { root, files }
         }
 

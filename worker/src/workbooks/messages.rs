@@ -44,4 +44,7 @@ pub struct Refusal {
     pub code: FailureCode,
     /// A sentence for the file's owner.
     pub message: String,
+    /// Nothing is wrong but that the disk is full.
+    #[serde(default)]
+    pub is_full: bool,
 }

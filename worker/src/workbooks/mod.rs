@@ -28,9 +28,11 @@ use datagenie_common::{
     store::files::{self, Published, Reading, Workbook},
 };
 use datagenie_sheets::{limits::Options, run::Request};
-use tokio::sync::OwnedMutexGuard;
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 pub use self::{
+    confine::can_shut_in,
     copy::CopyError,
     databases::{Database, Databases},
 };
@@ -44,6 +46,10 @@ use crate::{question::failures, run::Context};
 
 /// Times that a reading is begun anew because somebody else's was published meanwhile.
 const ROUNDS: usize = 3;
+/// Between two looks at what another process reads.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Analyses in memory at once: each may have some tens of MiB.
+const ANALYSES: usize = 2;
 
 /// What a worker process has for workbooks.
 pub struct Workbooks {
@@ -52,6 +58,7 @@ pub struct Workbooks {
     pub databases: Databases,
     /// Who reads a workbook in this process; others of the same one wait for what he brings.
     turns: Mutex<HashMap<WorkbookId, Weak<tokio::sync::Mutex<()>>>>,
+    analyses: Semaphore,
     // After the databases, whose files lie in it.
     scratch: Scratch,
 }
@@ -62,6 +69,9 @@ impl Workbooks {
     /// # Errors
     /// If there is no folder for temporary files.
     pub fn new(settings: &FileStore, program: Option<PathBuf>) -> io::Result<Self> {
+        if !can_shut_in() {
+            tracing::warn!("this kernel has no Landlock: a workbook that takes its reader over could open files of this user");
+        }
         let scratch = Scratch::open()?;
         let cache = scratch.path().join("databases");
         std::fs::create_dir(&cache)?;
@@ -71,6 +81,7 @@ impl Workbooks {
             reader: Reader::new(program, settings.reader_memory_mb, settings.reader_seconds, settings.readers),
             databases: Databases::new(cache),
             turns: Mutex::default(),
+            analyses: Semaphore::new(ANALYSES),
             scratch,
         })
     }
@@ -106,25 +117,50 @@ pub struct Ready {
 /// # Errors
 /// `file_not_found`, what is wrong with the workbook, and what may work later.
 pub async fn prepare(context: &Context, file: FileId, language: Option<Language>) -> Result<Ready, JobError> {
-    let mut known = find(context, file).await?;
     for _ in 0..ROUNDS {
-        if let Some(reading) = fitting(&known, language) {
-            return Ok(Ready { workbook: known, reading, reused: true });
-        }
-        let turn = context.stop.run_until_cancelled(context.env.workbooks.turn(known.id)).await.ok_or_else(stopped)?;
-        known = find(context, file).await?;
-        if let Some(reading) = fitting(&known, language) {
-            return Ok(Ready { workbook: known, reading, reused: true });
-        }
+        let (known, _turn) = match to_be_read(context, file, language).await? {
+            Look::Read(ready) => return Ok(*ready),
+            Look::Ours(known, turn) => (known, turn),
+        };
         let reading = read(context, &known, language).await?;
         if publish(context, &known, &reading).await? {
-            return Ok(Ready { workbook: known, reading, reused: false });
+            return Ok(Ready { workbook: *known, reading, reused: false });
         }
-        drop(turn);
-        known = find(context, file).await?;
     }
     let failure = Failure::new(FailureCode::Internal, "the workbook is being read by others all the time").retryable();
     Err(JobError::Retry { failure, after: Duration::from_secs(1) })
+}
+
+/// What a look at a workbook finds.
+enum Look {
+    Read(Box<Ready>),
+    /// It is for this attempt to read it.
+    Ours(Box<Workbook>, OwnedMutexGuard<()>),
+}
+
+/// Waits until the workbook is read, or nobody else reads it. In this process one waits for all.
+async fn to_be_read(context: &Context, file: FileId, language: Option<Language>) -> Result<Look, JobError> {
+    let ready = |workbook: Workbook| match fitting(&workbook, language) {
+        Some(reading) => Ok(Look::Read(Box::new(Ready { workbook, reading, reused: true }))),
+        None => Err(workbook),
+    };
+    let known = match ready(find(context, file).await?) {
+        Ok(look) => return Ok(look),
+        Err(known) => known,
+    };
+    let turn = context.stop.run_until_cancelled(context.env.workbooks.turn(known.id)).await.ok_or_else(stopped)?;
+    loop {
+        let known = match ready(find(context, file).await?) {
+            Ok(look) => return Ok(look),
+            Err(known) => known,
+        };
+        let lease = context.job.lease;
+        let claimed = files::claim(&context.env.pool, known.id, lease.job_id, lease.lease_id).await;
+        if claimed.map_err(|error| failures::store(context, &error))? {
+            return Ok(Look::Ours(Box::new(known), turn));
+        }
+        context.stop.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await.ok_or_else(stopped)?;
+    }
 }
 
 async fn find(context: &Context, file: FileId) -> Result<Workbook, JobError> {
@@ -150,27 +186,28 @@ async fn read(context: &Context, workbook: &Workbook, language: Option<Language>
     let (env, lease) = (&context.env, context.job.lease.lease_id);
     context.stage(Stage::Reading);
     // A place before the copy: of those who wait none fills the disk.
-    let place = env.workbooks.reader.place(&context.stop).await.map_err(|error| reading_failed(&error))?;
-    let folder = env.workbooks.scratch.folder().map_err(|error| copying_failed(&error.into()))?;
+    let place = env.workbooks.reader.place(&context.stop).await.map_err(|error| reading_failed(context, &error))?;
+    let folder = env.workbooks.scratch.folder().map_err(|error| copying_failed(context, &error.into()))?;
     let input = folder.path().join("input");
-    let content: ObjectPath = workbook.content_path.parse().map_err(|error: FilesError| copying_failed(&error.into()))?;
-    download(&env.files, content, &input).await.map_err(|error| match error {
+    let content: ObjectPath = workbook.content_path.parse().map_err(|error: FilesError| copying_failed(context, &error.into()))?;
+    let size = u64::try_from(workbook.size).unwrap_or_default();
+    download(&env.files, content, size, &input).await.map_err(|error| match error {
         CopyError::Storage(FilesError::NotFound(_)) => file_not_found(),
-        error => copying_failed(&error),
+        error => copying_failed(context, &error),
     })?;
-    let options = Options { include_hidden: workbook.include_hidden, ..Options::default() };
+    let options = Options { include_hidden: workbook.include_hidden, name: Some(workbook.name.clone()), ..Options::default() };
     let request = Request { input, database: folder.path().join("tables.sqlite"), language, options };
     let order = Order { request, analysis: folder.path().join("analysis.json") };
     let found = env.workbooks.reader.read(folder.path(), &order, &context.stop, &mut |rows| context.rows(rows)).await;
     drop(place);
-    let found = found.map_err(|error| reading_failed(&error))?;
+    let found = found.map_err(|error| reading_failed(context, &error))?;
     let (database, analysis) = (ObjectPath::Tables { workbook: workbook.id, lease }, ObjectPath::Analysis { workbook: workbook.id, lease });
     let stored = async {
         let database_bytes = upload(&env.files, &order.request.database, database).await?;
         let analysis_bytes = upload(&env.files, &order.analysis, analysis).await?;
         Ok((database_bytes, analysis_bytes))
     };
-    let (database_bytes, analysis_bytes) = stored.await.map_err(|error| copying_failed(&error))?;
+    let (database_bytes, analysis_bytes) = stored.await.map_err(|error| copying_failed(context, &error))?;
     Ok(Reading {
         prepared: found.prepared,
         database_path: database.to_string(),
@@ -213,16 +250,17 @@ async fn delete(context: &Context, path: &str) {
     }
 }
 
-fn reading_failed(error: &ReaderError) -> JobError {
+fn reading_failed(context: &Context, error: &ReaderError) -> JobError {
     let failure = match error {
         ReaderError::Refused(failure) => return JobError::Fail(failure.clone().at(Stage::Reading)),
         ReaderError::Stopped => return stopped(),
+        ReaderError::Io(error) => return failures::local_files(context, error).at(Stage::Reading),
         ReaderError::Killed => Failure::new(
             FailureCode::WorkbookTooLarge,
             "the process that read the workbook was killed, most likely because the machine ran out of memory",
         )
         .hint("try again later, or split the workbook"),
-        ReaderError::Io(_) | ReaderError::Failed(_) => {
+        ReaderError::Failed(_) => {
             tracing::error!(error = error as &dyn std::error::Error, "a workbook can't be read here");
             Failure::new(FailureCode::Internal, "the service could not read the workbook")
         }
@@ -231,17 +269,53 @@ fn reading_failed(error: &ReaderError) -> JobError {
 }
 
 /// The failure of a job whose files could not be copied from or to storage.
-pub fn copying_failed(error: &CopyError) -> JobError {
-    tracing::error!(error = error as &dyn std::error::Error, "the files of a workbook can't be copied");
-    let failure = Failure::new(FailureCode::Internal, "the service's file storage did not answer").at(Stage::Reading).retryable();
-    JobError::Retry { failure, after: Duration::from_secs(1) }
+pub fn copying_failed(context: &Context, error: &CopyError) -> JobError {
+    let failed = match error {
+        CopyError::Storage(error) => failures::storage(context, error),
+        CopyError::Local(error) => failures::local_files(context, error),
+        CopyError::Length { .. } => {
+            tracing::error!(error = error as &dyn std::error::Error, "a stored file is not what was stored");
+            let failure = Failure::new(FailureCode::Internal, "the service's file storage has lost a part of the workbook");
+            JobError::Retry { failure: failure.retryable(), after: Duration::from_secs(1) }
+        }
+    };
+    failed.at(Stage::Reading)
 }
 
-/// The bytes of a reading's analysis; they fit into memory, because no reader writes more.
+/// Forgets a reading whose files are gone from storage, unless another one took its place.
 ///
 /// # Errors
 /// What may work later.
-pub async fn analysis(context: &Context, reading: &Reading) -> Result<Vec<u8>, JobError> {
-    let path = reading.analysis_path.parse().map_err(|error: FilesError| copying_failed(&error.into()))?;
-    context.env.files.get_bytes(path).await.map_err(|error| copying_failed(&error.into()))
+pub async fn forget(context: &Context, ready: &Ready) -> Result<(), JobError> {
+    let path = ready.reading.database_path.as_str();
+    let forgotten = files::forget(&context.env.pool, ready.workbook.id, path).await;
+    if forgotten.map_err(|error| failures::store(context, &error))? {
+        tracing::warn!(path, "what was made of a workbook is gone from storage; it is read again");
+    }
+    Ok(())
+}
+
+/// A part of a reading's analysis. All of it fits into memory, because no reader writes more, but not those of all jobs at once.
+///
+/// # Errors
+/// What may work later, and `internal` where it is none.
+pub async fn analysis<T: DeserializeOwned + Send + 'static>(context: &Context, ready: &Ready) -> Result<T, JobError> {
+    let place = context.stop.run_until_cancelled(context.env.workbooks.analyses.acquire()).await;
+    let _place = place.and_then(Result::ok).ok_or_else(stopped)?;
+    let path: ObjectPath = ready.reading.analysis_path.parse().map_err(|error: FilesError| copying_failed(context, &error.into()))?;
+    let bytes = match context.env.files.get_bytes(path).await {
+        Ok(bytes) => bytes,
+        Err(FilesError::NotFound(_)) => {
+            forget(context, ready).await?;
+            let failure = Failure::new(FailureCode::Internal, "the analysis was lost; the workbook is read again").retryable();
+            return Err(JobError::Later { failure, at: context.env.clock.now() });
+        }
+        Err(error) => return Err(copying_failed(context, &error.into())),
+    };
+    // Some milliseconds for every MiB; others go on meanwhile.
+    let said = tokio::task::spawn_blocking(move || serde_json::from_slice::<T>(&bytes)).await;
+    said.ok().and_then(Result::ok).ok_or_else(|| {
+        tracing::error!(%path, "a stored analysis can't be read");
+        JobError::Fail(Failure::new(FailureCode::Internal, "the analysis can't be read by this version of the worker"))
+    })
 }

@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::messages::{Line, Order, Read, Refusal};
 
-/// Bytes that a reader may say in all: its lines of progress, and what it found.
-const LONGEST_ANSWER: u64 = 64 * 1_048_576;
+/// Bytes that a reader may say in all: its lines of progress, and what it found. All of it may be in memory at once.
+const LONGEST_ANSWER: u64 = 16 * 1_048_576;
+/// Between two words about progress.
+const BETWEEN: Duration = Duration::from_millis(100);
 /// Bytes of its complaints that are looked at.
 const LONGEST_COMPLAINT: u64 = 4 * 1024;
 
@@ -127,9 +129,13 @@ impl Reader {
     fn judge(&self, heard: Heard) -> Result<Read, ReaderError> {
         match heard.end {
             Some(Ok(read)) if heard.status.success() => return Ok(read),
-            Some(Err(Refusal { code: FailureCode::Internal, message })) => return Err(ReaderError::Failed(message)),
-            Some(Err(Refusal { code, message })) => return Err(ReaderError::Refused(Failure::new(code, message))),
+            Some(Err(Refusal { is_full: true, .. })) => return Err(ReaderError::Io(io::ErrorKind::StorageFull.into())),
+            Some(Err(Refusal { code: FailureCode::Internal, message, .. })) => return Err(ReaderError::Failed(message)),
+            Some(Err(Refusal { code, message, .. })) => return Err(ReaderError::Refused(Failure::new(code, message))),
             Some(Ok(_)) | None => {}
+        }
+        if heard.is_cut {
+            return Err(too_large("the workbook is too large: it has too many columns to be described"));
         }
         tracing::warn!(status = %heard.status, complaint = %heard.complaint, "a workbook's reader broke");
         match heard.status.signal() {
@@ -179,6 +185,8 @@ async fn end(child: &mut Child) {
 /// All that a reading process said, and how it ended.
 struct Heard {
     end: Option<Result<Read, Refusal>>,
+    /// It said more than it may, and the rest was not heard.
+    is_cut: bool,
     complaint: String,
     status: ExitStatus,
 }
@@ -189,11 +197,12 @@ async fn hear(child: &mut Child, order: &Order, progress: &mut (dyn FnMut(u64) +
     let stdout = child.stdout.take().ok_or_else(missing)?;
     let stderr = child.stderr.take().ok_or_else(missing)?;
     send(&mut stdin, order).await;
-    let (end, complaint) = tokio::join!(lines(stdout, progress), complaint(stderr));
+    let (said, complaint) = tokio::join!(lines(stdout, progress), complaint(stderr));
     // Open until here: when it closes, the process ends itself.
     let status = child.wait().await?;
     drop(stdin);
-    Ok(Heard { end: end?, complaint, status })
+    let (end, is_cut) = said?;
+    Ok(Heard { end, is_cut, complaint, status })
 }
 
 // A process that ended before it took its order says by its end why.
@@ -205,20 +214,28 @@ async fn send(stdin: &mut ChildStdin, order: &Order) {
     }
 }
 
-/// Its lines until the last one that counts. What can't be understood is no answer: a workbook may have taken the process over.
-async fn lines(stdout: ChildStdout, progress: &mut (dyn FnMut(u64) + Send)) -> io::Result<Option<Result<Read, Refusal>>> {
+/// Its lines until the last one that counts, and whether there were more than are heard. What can't be understood is no answer: a workbook
+/// may have taken the process over.
+async fn lines(stdout: ChildStdout, progress: &mut (dyn FnMut(u64) + Send)) -> io::Result<(Option<Result<Read, Refusal>>, bool)> {
     let mut stdout = BufReader::new(stdout.take(LONGEST_ANSWER));
-    let (mut line, mut end) = (Vec::new(), None);
+    let (mut line, mut end, mut told) = (Vec::new(), None, None::<Instant>);
     while stdout.read_until(b'\n', &mut line).await? > 0 {
         match serde_json::from_slice(&line) {
-            Ok(Line::Rows(rows)) => progress(rows),
+            // More often than a reader says it, it is not passed on to anybody.
+            Ok(Line::Rows(rows)) if told.is_none_or(|told| told.elapsed() >= BETWEEN) => {
+                told = Some(Instant::now());
+                progress(rows);
+            }
+            Ok(Line::Rows(_)) => {}
             Ok(Line::Found(read)) => end = Some(Ok(read)),
             Ok(Line::Error(refusal)) => end = Some(Err(refusal)),
             Err(_) => end = None,
         }
         line.clear();
     }
-    Ok(end)
+    let is_cut = stdout.get_ref().limit() == 0;
+    // Of a line that was cut nothing counts, and of those before it only what is not the end.
+    Ok(if is_cut { (None, true) } else { (end, false) })
 }
 
 async fn complaint(mut stderr: ChildStderr) -> String {
@@ -238,7 +255,7 @@ mod tests {
     }
 
     fn heard(signal: i32, complaint: &str) -> Heard {
-        Heard { end: None, complaint: complaint.to_owned(), status: ExitStatus::from_raw(signal) }
+        Heard { end: None, is_cut: false, complaint: complaint.to_owned(), status: ExitStatus::from_raw(signal) }
     }
 
     fn code(result: Result<Read, ReaderError>) -> Option<FailureCode> {
@@ -259,6 +276,11 @@ mod tests {
         assert_eq!(code(reader.judge(heard(libc::SIGXFSZ, ""))), Some(FailureCode::WorkbookTooLarge));
         assert!(matches!(reader.judge(heard(libc::SIGKILL, "")), Err(ReaderError::Killed)));
         assert!(matches!(reader.judge(heard(0, "")), Err(ReaderError::Failed(_))));
+        let full = Refusal { code: FailureCode::Internal, message: String::new(), is_full: true };
+        let full = reader.judge(Heard { end: Some(Err(full)), ..heard(0, "") });
+        assert!(matches!(full, Err(ReaderError::Io(error)) if error.kind() == io::ErrorKind::StorageFull), "the disk is to blame");
+        let cut = Heard { is_cut: true, ..heard(0x100, "") };
+        assert_eq!(code(reader.judge(cut)), Some(FailureCode::WorkbookTooLarge));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     matching::{Catalog, ColumnId, TableId},
     roles::Function,
     sql::{Sources, alias},
+    tokens::starts_hangul,
     wording::What,
 };
 
@@ -115,6 +116,9 @@ impl Figure {
     /// The name of the result column.
     pub fn name(self, catalog: &Catalog<'_>, measure: Measure, base: TableId, ranked: bool) -> String {
         let of = |column: ColumnId| alias(catalog.columns[column].name);
+        if let Some(name) = self.korean_name(catalog, base) {
+            return name;
+        }
         match self {
             Self::Rows => format!("{}_count", alias(&catalog.singular_name(base))),
             Self::Values(column) => format!("{}_count", of(column)),
@@ -127,6 +131,21 @@ impl Figure {
             Self::Column(Function::Max, column) => format!("max_{}", of(column)),
             Self::Column(Function::Min, column) => format!("min_{}", of(column)),
         }
+    }
+
+    /// The name of the result column of what has a Korean name.
+    fn korean_name(self, catalog: &Catalog<'_>, base: TableId) -> Option<String> {
+        let korean = |name: &str| starts_hangul(name).then(|| name.replace(['"', '`'], ""));
+        let of = |column: ColumnId| korean(catalog.columns[column].name);
+        Some(match self {
+            Self::Rows => format!("{} 건수", korean(catalog.tables[base].name)?),
+            Self::Values(column) => format!("{} 수", of(column)?),
+            Self::Line(..) => return None,
+            Self::Column(Function::Sum, column) => format!("{} 합계", of(column)?),
+            Self::Column(Function::Avg, column) => format!("평균 {}", of(column)?),
+            Self::Column(Function::Max, column) => format!("최대 {}", of(column)?),
+            Self::Column(Function::Min, column) => format!("최소 {}", of(column)?),
+        })
     }
 
     /// The figure in words.

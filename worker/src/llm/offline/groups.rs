@@ -16,7 +16,9 @@ impl Reader<'_, '_> {
     pub(super) fn read_groups(&mut self) -> Result<(), Refusal> {
         for at in 0..self.lexemes.len() {
             if let Sense::Bucket(bucket) = self.lexemes[at].sense {
-                self.add_group(Dimension::Time(bucket), false);
+                // A sheet may tell months by a column of its own, without any date.
+                let dimension = self.catalog.calendar_column(bucket).map_or(Dimension::Time(bucket), Dimension::Column);
+                self.add_group(dimension, false);
                 self.take(at);
                 continue;
             }

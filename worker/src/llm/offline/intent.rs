@@ -128,6 +128,8 @@ pub(super) enum Counted {
     Noun(usize),
     /// Nothing named: the rows that the filters are about.
     Filtered,
+    /// Nothing named, and there is one table.
+    All(TableId),
 }
 
 /// A figure before it is settled.
@@ -299,7 +301,8 @@ impl<'c, 'a> Intent<'c, 'a> {
             }
             Some(Counted::Noun(at))
         } else {
-            (!self.ask.filters.is_empty()).then_some(Counted::Filtered)
+            let only = (self.reader.catalog.tables.len() == 1).then_some(Counted::All(0));
+            (!self.ask.filters.is_empty()).then_some(Counted::Filtered).or(only)
         };
         self.reader.take(count);
         self.count_pieces();
@@ -314,7 +317,7 @@ impl<'c, 'a> Intent<'c, 'a> {
         let (table, items) = match self.counted {
             Some(Counted::Noun(at)) => (reader.table(at), reader.text(at).to_lowercase().starts_with("item")),
             Some(Counted::Filtered) => (Some(reader.catalog.columns[self.ask.filters[0].column].table), true),
-            None => return,
+            Some(Counted::All(_)) | None => return,
         };
         let named = table.is_some_and(|table| table == line.table || reader.catalog.reaches(line.table, table));
         let finite = sold.is_some_and(|at| ["팔렸", "판매됐", "판매되었"].iter().any(|verb| reader.text(at).starts_with(verb)));

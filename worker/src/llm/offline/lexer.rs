@@ -115,6 +115,8 @@ impl<'a> Lexeme<'a> {
 enum Found<'c, 'a> {
     Term(Term),
     Schema(&'c [(u8, Meaning<'a>)]),
+    /// What is measured, whatever else has this name.
+    Measure(&'c [(u8, Meaning<'a>)]),
 }
 
 /// Longest Korean phrase looked up, in characters.
@@ -206,6 +208,7 @@ impl<'c, 'a> Lexer<'c, 'a> {
     fn find(&self, key: &str) -> Option<Found<'c, 'a>> {
         let catalog: &'c Catalog<'a> = self.catalog;
         match (lexicon::term(key), catalog.meanings(key)) {
+            (Some(term), Some(meanings)) if self.names_measure(term, key, meanings) => Some(Found::Measure(meanings)),
             (Some(term), Some(meanings)) => {
                 // The schema's own words win over filler and over what would be declined; other words of the dictionary stay what they are.
                 let named = meanings.iter().any(|(_, meaning)| !matches!(meaning, Meaning::Value(..)));
@@ -222,9 +225,23 @@ impl<'c, 'a> Lexer<'c, 'a> {
         }
     }
 
+    /// Whether a word of the dictionary is the very name of a column with such numbers, as 매출, 지출 and 건수 are on spreadsheets.
+    fn names_measure(&self, term: Term, key: &str, meanings: &[(u8, Meaning<'a>)]) -> bool {
+        let may = matches!(term, Term::Word(Word::Revenue | Word::Sold | Word::Count | Word::Share));
+        let own = |(rank, meaning): &(u8, Meaning<'a>)| match meaning {
+            Meaning::Column(column) => *rank == 0 && self.catalog.columns[*column].measure && self.catalog.columns[*column].is_korean(),
+            _ => false,
+        };
+        may && starts_hangul(key) && meanings.iter().any(own)
+    }
+
     fn lexeme(text: &str, found: &Found<'c, 'a>) -> Option<Lexeme<'a>> {
         let sense = match found {
             Found::Schema(meanings) => return Some(Lexeme::of_schema(text, meanings)),
+            Found::Measure(meanings) => {
+                let lexeme = Lexeme::of_schema(text, meanings);
+                return Some(Lexeme { tables: Vec::new(), values: Vec::new(), ..lexeme });
+            }
             Found::Term(Term::Word(Word::Stop)) => return None,
             Found::Term(Term::Word(word)) => Sense::Word(*word),
             Found::Term(Term::Bucket(bucket)) => Sense::Bucket(*bucket),

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use datagenie_common::model::{
-    connections::DbType,
-    schemas::{SourceSchema, Table, TableColumn},
+use datagenie_common::{
+    model::{
+        connections::DbType,
+        schemas::{SourceSchema, Table, TableColumn},
+    },
+    wording::{names, words},
 };
 
 use super::{
-    lexicon,
+    korean, lexicon,
     tokens::{phrase_key, singular, starts_hangul, tokenize},
 };
 
@@ -53,12 +56,19 @@ pub(super) struct Column<'a> {
     pub measure: bool,
     /// Text.
     pub text: bool,
+    /// A part of the calendar told by a number or a word, such as 연도: no date, and nothing to add up.
+    pub calendar: bool,
 }
 
 impl Column<'_> {
-    /// The last word of its name.
+    /// The last word of its name, without what stands in parentheses.
     pub fn last_word(&self) -> String {
-        self.name.to_lowercase().rsplit('_').next().unwrap_or_default().to_owned()
+        last_word(self.name)
+    }
+
+    /// Whether it is called in Korean, as columns of spreadsheets are.
+    pub fn is_korean(&self) -> bool {
+        starts_hangul(self.name)
     }
 }
 
@@ -107,7 +117,10 @@ const ID_WORDS: &[&str] = &["id", "no", "code", "uuid", "key", "zip", "phone"];
 const DATE_WORDS: &[&str] = &["at", "date", "on"];
 /// Last words of names too general to stand for the whole name.
 const GENERAL: &[&str] = &["at", "on", "id", "date", "time", "no", "code", "type"];
-const SECONDARY_DATES: &[&str] = &["birth", "update", "modif", "delete", "expire", "end"];
+const SECONDARY_DATES: &[&str] =
+    &["birth", "update", "modif", "delete", "expire", "end", "생년", "생일", "수정", "변경", "삭제", "만료", "종료", "마감", "퇴사"];
+/// Last words of columns that hold a part of the calendar.
+const CALENDAR: &[&str] = &["year", "month", "quarter", "weekday"];
 
 impl<'a> Catalog<'a> {
     /// Reads a schema.
@@ -171,16 +184,21 @@ impl<'a> Catalog<'a> {
 
     fn column(&self, table: TableId, name: &'a str, source: &'a TableColumn, foreign: bool) -> Column<'a> {
         let kind = source.data_type.to_lowercase();
-        let lower = name.to_lowercase();
-        let last = lower.rsplit('_').next().unwrap_or_default();
+        let last = last_word(name);
+        let last = last.as_str();
         let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-        let id_like = source.primary_key || foreign || ID_WORDS.contains(&last);
+        let korean = starts_hangul(name);
+        let coded = ID_WORDS.contains(&last) || (korean && names::is_identifier(name));
+        // The names of a sheet's rows are its key, and are what people group by.
+        let named = self.dialect == DbType::Sqlite && kind.contains("text") && !coded;
+        let id_like = coded || ((source.primary_key || foreign) && !named);
         // SQLite stores dates as text; the name tells.
         let date = has(&["date", "timestamp"]) || (self.dialect == DbType::Sqlite && kind.contains("text") && DATE_WORDS.contains(&last));
         let number = !date && has(NUMERIC) && !has(&["interval", "point"]);
-        let measure = number && !id_like && !["year", "month", "day"].contains(&last);
+        let calendar = !date && (CALENDAR.contains(&last) || (korean && names::is_calendar(name)));
+        let measure = number && !id_like && !calendar && last != "day";
         let text = !number && !date && has(&["char", "text", "enum", "clob", "name"]);
-        Column { table, name, source, foreign, id_like, date, measure, text }
+        Column { table, name, source, foreign, id_like, date, measure, text, calendar }
     }
 
     fn find_label(&self, table: TableId) -> Option<ColumnId> {
@@ -194,6 +212,7 @@ impl<'a> Catalog<'a> {
         first(&|name, _| name == "name")
             .or_else(|| first(&|name, _| name == own_name))
             .or_else(|| first(&|name, _| name.ends_with("name")))
+            .or_else(|| first(&|name, _| ["이름", "성명", "명칭", "명"].iter().any(|ending| name.ends_with(ending))))
             .or_else(|| first(&|name, open| open && matches!(name, "title" | "label")))
             .or_else(|| first(&|_, open| open))
     }
@@ -252,6 +271,7 @@ impl<'a> Catalog<'a> {
         for (id, source) in sources.iter().enumerate() {
             let forms = forms(self.tables[id].name, source.comment.as_deref());
             self.expand(&forms, Meaning::Table(id));
+            self.name_rows(id, sources.len() == 1);
         }
         // 상품명, 고객이름: the label of a table by the table's Korean names.
         let mut labels = Vec::new();
@@ -273,13 +293,53 @@ impl<'a> Catalog<'a> {
         }
     }
 
+    /// What the rows of a sheet are, whatever the sheet is called: 주문 by its key 주문번호, and simply rows where there is no other.
+    fn name_rows(&mut self, table: TableId, is_only: bool) {
+        if self.dialect != DbType::Sqlite {
+            return;
+        }
+        let relation = &self.tables[table];
+        let key = relation.primary_key.first().or(relation.columns.first()).map(|&id| &self.columns[id]).filter(|column| column.id_like);
+        if let Some(stem) = key.and_then(|column| phrase_key(&korean::stem(column.name))) {
+            self.add(&stem, 2, Meaning::Table(table));
+            for other in lexicon::same_concept(&stem) {
+                self.add(other, 3, Meaning::Table(table));
+            }
+        }
+        if is_only {
+            for rows in ["행", "줄", "레코드"] {
+                self.add(rows, 3, Meaning::Table(table));
+            }
+        }
+    }
+
+    /// A Korean name is also known by its last part (주문금액: 금액) and without the word for a name (상품명: 상품).
+    fn expand_korean(&mut self, form: &str, id: ColumnId) {
+        for part in korean::parts(form) {
+            self.add(part, 2, Meaning::Column(id));
+            for other in lexicon::same_concept(part) {
+                self.add(other, 3, Meaning::Column(id));
+            }
+        }
+    }
+
+    /// The only column that holds a part of the calendar, where no table has a date.
+    pub fn calendar_column(&self, bucket: lexicon::Bucket) -> Option<ColumnId> {
+        if self.tables.iter().any(|table| table.date.is_some()) {
+            return None;
+        }
+        let fits = |column: &Column<'_>| column.calendar && korean::is_of(&column.name.to_lowercase(), bucket);
+        let mut found = (0..self.columns.len()).filter(|&id| fits(&self.columns[id]));
+        found.next().filter(|_| found.next().is_none())
+    }
+
     fn name_columns(&mut self) {
         for id in 0..self.columns.len() {
             let column = &self.columns[id];
             let (name, source, date) = (column.name, column.source, column.date);
-            if column.foreign || source.primary_key {
+            if (column.foreign || source.primary_key) && column.id_like {
                 // Only by its whole name: its comment is that of what it points to.
-                if name.contains('_')
+                if (name.contains('_') || starts_hangul(name))
                     && let Some(key) = phrase_key(name)
                 {
                     self.add(&key, 0, Meaning::Column(id));
@@ -293,6 +353,11 @@ impl<'a> Catalog<'a> {
                 forms.extend(stems);
             }
             self.expand(&forms, Meaning::Column(id));
+            if starts_hangul(name)
+                && let Some(form) = forms.first()
+            {
+                self.expand_korean(form, id);
+            }
             self.name_values(id, source);
         }
     }
@@ -334,9 +399,25 @@ impl<'a> Catalog<'a> {
     }
 }
 
+/// A name without what stands in parentheses behind it, mostly a unit.
+fn bare(name: &str) -> &str {
+    name.split(['(', '[', '（']).next().map(str::trim).filter(|bare| !bare.is_empty()).unwrap_or(name)
+}
+
+fn last_word(name: &str) -> String {
+    words::split(bare(name)).pop().unwrap_or_default()
+}
+
 /// The phrases that a name and a short comment are.
 fn forms(name: &str, comment: Option<&str>) -> Vec<String> {
-    let mut forms: Vec<String> = phrase_key(name).into_iter().collect();
+    let mut forms: Vec<String> = Vec::new();
+    // 금액(원) is 금액, and orderDate the order date.
+    for written in [name.to_owned(), bare(name).to_owned(), words::split(bare(name)).join(" ")] {
+        forms.extend(phrase_key(&written).filter(|key| !forms.contains(key)));
+    }
+    if bare(name).len() < name.len() && forms.len() > 1 {
+        forms.remove(0);
+    }
     // "주문 금액(원)" is about 주문 금액; a long comment is prose.
     let comment = comment.and_then(|comment| comment.split(['(', '[', ',', ';', ':', '/', '·']).next()).map(str::trim);
     if let Some(key) = comment.filter(|comment| comment.chars().count() <= 24).and_then(phrase_key)

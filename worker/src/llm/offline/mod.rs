@@ -16,6 +16,7 @@ mod filters;
 mod groups;
 mod intent;
 mod joins;
+mod korean;
 mod lexer;
 mod lexicon;
 mod matching;

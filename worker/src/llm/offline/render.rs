@@ -8,6 +8,7 @@ use super::{
     matching::{Catalog, ColumnId, TableId},
     roles::{Dimension, Function, Operand},
     sql::{Sources, alias, number, operator},
+    tokens::starts_hangul,
     wording::{Group, Reading, What},
 };
 
@@ -291,7 +292,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         let sources = self.sources(root, &tables, &[time])?;
         let conditions = self.conditions(&sources, time);
         let expression = figure.expression(&sources, base)?;
-        let name = figure.name(self.catalog, measure, base, self.ask.rank.is_some());
+        let name = sources.quote(&figure.name(self.catalog, measure, base, self.ask.rank.is_some()));
         let having = self.having(&sources, measure, figure.aggregate(), &expression)?;
         let grouping = self.grouping(&sources, time)?;
         let from = format!("{}{}", sources.joined(), where_clause(&conditions));
@@ -313,7 +314,11 @@ impl<'c, 'a> Writer<'c, 'a> {
         if !having.is_empty() {
             sql += &format!(" HAVING {}", having.join(" AND "));
         }
-        let over_time = matches!(self.dimensions.first(), Some(Dimension::Time(_)));
+        let over_time = match self.dimensions.first() {
+            Some(Dimension::Time(_)) => true,
+            Some(Dimension::Column(column)) => self.catalog.columns[*column].calendar,
+            _ => false,
+        };
         let leading = match self.ask.rank {
             Some(Word::Asc) => vec![name],
             Some(_) => vec![format!("{name} DESC")],
@@ -419,7 +424,8 @@ impl<'c, 'a> Writer<'c, 'a> {
         let label = label.ok_or_else(|| Refusal::NoLabel(relation.name.to_owned()))?;
         let name = sources.column(label);
         let keys: Vec<String> = relation.primary_key.iter().filter(|&&key| key != label).map(|&key| sources.column(key)).collect();
-        grouping.select.push(format!("{name} AS {}", sources.quote(&alias(&self.catalog.singular_name(table)))));
+        let shown = if starts_hangul(relation.name) { relation.name.to_owned() } else { alias(&self.catalog.singular_name(table)) };
+        grouping.select.push(format!("{name} AS {}", sources.quote(&shown)));
         grouping.keys.extend(keys.iter().cloned().chain([name.clone()]));
         grouping.ties.push(name);
         grouping.ties.extend(keys);

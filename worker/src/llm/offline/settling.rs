@@ -6,7 +6,7 @@ use super::{
     lexer::Lexeme,
     lexicon::{Bucket, Word},
     matching::{ColumnId, Meaning, TableId},
-    roles::{Condition, Dimension, Function, Operand},
+    roles::{Condition, Dimension, Function, Operand, before},
 };
 
 impl Intent<'_, '_> {
@@ -22,6 +22,7 @@ impl Intent<'_, '_> {
             }
             let measure = match counted {
                 Counted::Filtered => Measure::Rows(self.reader.catalog.columns[self.ask.filters[0].column].table),
+                Counted::All(table) => Measure::Rows(table),
                 Counted::Noun(at) => match self.reader.table(at) {
                     Some(table) => Measure::Rows(table),
                     None => Measure::Values(self.reader.column(at)?),
@@ -382,13 +383,23 @@ impl Intent<'_, '_> {
         }
         let (tables, attributes) = self.rest();
         self.ask.context = tables;
-        if let Some(&at) = attributes.first() {
+        if let Some(&at) = attributes.iter().find(|&&at| !self.describes_value(at)) {
             return Err(self.unknown(at));
         }
         match self.ask.limit {
             Some(limit) if self.ask.groups.is_empty() && self.ask.target.is_none() => Err(Refusal::Unknown(vec![limit.to_string()])),
             _ => Ok(()),
         }
+    }
+
+    /// 가전 상품: a noun behind a known value of the same table only says what is so.
+    fn describes_value(&self, at: usize) -> bool {
+        let reader = &self.reader;
+        let table = |column: &ColumnId| reader.catalog.columns[*column].table;
+        let own = |held: &(ColumnId, &str)| reader.columns(at).iter().any(|column| table(column) == table(&held.0));
+        let text = reader.columns(at).iter().all(|&column| reader.catalog.columns[column].text);
+        let value = reader.lexemes.get(before(at)).filter(|_| reader.is_value(before(at)));
+        text && value.is_some_and(|value| value.values.iter().any(own))
     }
 
     /// Rows, distinct values, or a figure that only a table's name stands for: "average order".

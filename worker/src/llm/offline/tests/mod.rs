@@ -17,6 +17,7 @@ mod shop_postgresql;
 mod shop_sqlite;
 mod shop_variations;
 mod staff;
+mod workbooks;
 
 /// A column: name, type, comment.
 type Field<'a> = (&'a str, &'a str, &'a str);
