@@ -12,9 +12,13 @@ use tokio_util::sync::CancellationToken;
 /// Any number that nothing else in the database uses for advisory locks.
 const LOCK: i64 = 0x6461_7461_6765_6e69;
 const PING: Duration = Duration::from_secs(1);
-const IDLE_LIMIT: &str = "5s";
+/// After so long without a word the server ends a session, and gives its lock to who asks next.
+const IDLE_LIMIT: Duration = Duration::from_secs(5);
 /// A ping unanswered for so long is a lost session.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// How soon a leader that stands still is replaced: once its session has ended and the next one has asked.
+const REPLACED: Duration = Duration::from_secs(10);
+const _: () = assert!(IDLE_LIMIT.as_secs() + PING.as_secs() < REPLACED.as_secs() && PATIENCE.as_secs() < IDLE_LIMIT.as_secs());
 
 /// Waits to lead, leads, and waits again, until `stop`. `lead` is dropped when the lock is lost.
 pub async fn run<F, L>(options: &PgConnectOptions, stop: &CancellationToken, lead: F)
@@ -49,10 +53,11 @@ where
 
 /// Opens a session and waits for the lock, asking each second: a blocked wait would be ended by the idle limit of others' making.
 async fn acquire(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let limit = format!("{}s", IDLE_LIMIT.as_secs());
     let options = options.clone().application_name("datagenie-scheduler-lead").options([
-        ("idle_session_timeout", IDLE_LIMIT),
-        ("tcp_user_timeout", IDLE_LIMIT),
-        ("statement_timeout", IDLE_LIMIT),
+        ("idle_session_timeout", limit.as_str()),
+        ("tcp_user_timeout", limit.as_str()),
+        ("statement_timeout", limit.as_str()),
     ]);
     let mut session = PgConnection::connect_with(&options).await?;
     loop {

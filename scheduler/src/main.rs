@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = boot::settings(cli.config.as_deref(), "datagenie-scheduler").await?;
     let instance = boot::instance("scheduler");
-    telemetry::init(&settings.log, "scheduler", &instance)?;
+    telemetry::init(&settings.log, &settings.traces, "scheduler", &instance)?;
     telemetry::metrics::install()?;
     let shutdown = Shutdown::new(Duration::from_secs(5));
     shutdown.listen()?;

@@ -10,8 +10,10 @@ use datagenie_common::{
     files::Files,
     lifecycle::{self, Shutdown},
     live::Live,
+    live_settings::LiveSettings,
     ops,
     settings::Settings,
+    settling::Settling,
     store::{self, StoreError},
     telemetry,
 };
@@ -22,8 +24,10 @@ use crate::{leader, schedule, tasks::sweep::Round};
 
 /// What every task may touch.
 pub struct Scheduler {
-    /// All settings.
+    /// All settings, as they were at the start.
     pub settings: Settings,
+    /// Those that may change while the service runs, as they are now: `scheduler.live_settings.get()`.
+    pub live_settings: LiveSettings,
     /// The system database.
     pub pool: PgPool,
     /// The doorbell.
@@ -32,6 +36,8 @@ pub struct Scheduler {
     pub dispatch: Dispatch,
     /// Wakes readers.
     pub live: Live,
+    /// Keeps batches going.
+    pub settling: Settling,
     /// The file storage.
     pub files: Files,
     /// How far the sweep is on its round of those who wait.
@@ -57,7 +63,7 @@ impl Scheduler {
     }
 }
 
-/// Builds the environment of a scheduler process. Nothing connects yet.
+/// Builds the environment of a scheduler process. Nothing is waited for.
 ///
 /// # Errors
 /// Settings that fit no server.
@@ -67,9 +73,22 @@ pub fn environment(settings: Settings, instance: String) -> anyhow::Result<Sched
     let relaxed = store::connect_relaxed(settings.database.url.expose(), 2, "datagenie-scheduler-dispatch")?;
     let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
+    let live_settings = LiveSettings::start(&settings, pool.clone(), cache.clone(), settings.sealing.keyring()?);
     let live = Live::start(cache, Clock::new(settings.clock.offset_seconds));
     let files = Files::open(&settings.files.root)?;
-    Ok(Scheduler { settings, pool, broker, dispatch, live, files, round: Round::default(), away: Mutex::default() })
+    let settling = Settling::start(pool.clone(), dispatch.clone(), live.clone(), &settings);
+    Ok(Scheduler {
+        settings,
+        live_settings,
+        pool,
+        broker,
+        dispatch,
+        live,
+        settling,
+        files,
+        round: Round::default(),
+        away: Mutex::default(),
+    })
 }
 
 /// Leads when it can, until `shutdown`.

@@ -1,4 +1,4 @@
-//! The sweep over the ledger: rescue, expire, ring again.
+//! The sweep over the ledger: rescue, expire, ring again, keep batches going.
 
 use std::{
     collections::HashMap,
@@ -42,7 +42,8 @@ pub async fn run(scheduler: &Scheduler) -> Result<()> {
             Err(error) => rung = Err(error),
         }
     }
-    let swept = rescued.and(expired).and(rung).and(let_in(scheduler).await);
+    let settled = scheduler.settling.sweep().await;
+    let swept = rescued.and(expired).and(rung).and(settled).and(let_in(scheduler).await);
     scheduler.note(swept.as_ref().err());
     swept
 }

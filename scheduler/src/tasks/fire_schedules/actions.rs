@@ -1,6 +1,6 @@
 //! What a schedule does at its time: what its owner could have done himself then, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use datagenie_common::{
     ids::{JobId, QuestionId, UserId},
@@ -12,14 +12,14 @@ use datagenie_common::{
         audit::Origin,
         connections::{self, Askable, Viewer},
         events,
-        ledger::{NewJob, NewQuestion, Submitted, finish::Ended, intake},
-        schedules, upkeep,
+        ledger::{NewJob, NewQuestion, Submitted, admit, finish::Ended, intake},
+        limits, schedules, upkeep,
     },
 };
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Begun, plan::Run};
+use super::{Begun, batch, plan::Run};
 use crate::start::Scheduler;
 
 /// The event of a fired schedule.
@@ -43,7 +43,7 @@ impl<'a> Actions<'a> {
     pub async fn of(scheduler: &'a Scheduler, conn: &mut PgConnection, runs: &mut [Run]) -> Result<Begun> {
         let users: Vec<UserId> = runs.iter().map(|run| run.schedule.user_id).collect();
         let owners = schedules::owners(conn, &users).await?;
-        let begun = Begun { rings: Vec::new(), flows: Vec::new(), told: Vec::new() };
+        let begun = Begun { rings: Vec::new(), flows: Vec::new(), batches: Vec::new(), told: Vec::new() };
         let mut actions = Self { scheduler, begun, questions: Vec::new() };
         for (at, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.made.state == "fired") {
             actions.one(conn, at, run, &owners).await?;
@@ -66,7 +66,15 @@ impl<'a> Actions<'a> {
             return Ok(());
         }
         match &run.schedule.action {
-            Action::Question { .. } if role == Role::Viewer => refuse(run, "the role viewer may not ask questions"),
+            Action::Question { .. } | Action::Batch { .. } if role == Role::Viewer => refuse(run, "the role viewer may not ask questions"),
+            Action::Question { .. } | Action::Batch { .. } if self.is_spent(owner).await? => {
+                refuse(run, "its owner's questions of today have used up what they may (limits.tokens_per_day, limits.cost_per_day)");
+            }
+            Action::Batch { .. } => {
+                if let Some(batch) = batch::make(self.scheduler, conn, run, role == Role::Admin).await? {
+                    self.begun.batches.push(batch);
+                }
+            }
             Action::Question { .. } => {
                 let question = self.question(run, role == Role::Admin);
                 self.questions.push((at, question));
@@ -88,11 +96,17 @@ impl<'a> Actions<'a> {
         Ok(())
     }
 
+    async fn is_spent(&self, owner: UserId) -> Result<bool> {
+        limits::is_spent(&self.scheduler.pool, owner, self.scheduler.live_settings.get().limits.of_one_user()).await
+    }
+
     fn question(&self, run: &Run, is_admin: bool) -> NewQuestion {
         let jobs = &self.scheduler.settings.jobs;
-        let (connection_id, question, sql, cache) = match &run.schedule.action {
-            Action::Question { connection_id, question, sql, cache } => (*connection_id, question.clone(), sql.clone(), *cache),
-            Action::SchemaSync { .. } | Action::Maintenance { .. } => (None, None, None, None),
+        let (connection_id, file_id, question, sql, cache) = match &run.schedule.action {
+            Action::Question { connection_id, file_id, question, sql, cache } => {
+                (*connection_id, *file_id, question.clone(), sql.clone(), *cache)
+            }
+            Action::Batch { .. } | Action::SchemaSync { .. } | Action::Maintenance { .. } => (None, None, None, None, None),
         };
         let (id, question) = (QuestionId::new(), question.unwrap_or_default());
         let payload = AnswerQuestion {
@@ -100,7 +114,7 @@ impl<'a> Actions<'a> {
             question_id: id,
             question: question.clone(),
             connection_id,
-            file_id: None,
+            file_id,
             sql,
             follows: None,
             cache: cache.unwrap_or(CacheMode::Skip),
@@ -113,9 +127,13 @@ impl<'a> Actions<'a> {
             user_id: run.schedule.user_id,
             is_admin,
             connection_id,
-            file_id: None,
+            file_id,
             question,
-            query_type: if connection_id.is_some() { QueryType::Database } else { QueryType::General },
+            query_type: match (connection_id, file_id) {
+                (Some(_), _) => QueryType::Database,
+                (None, Some(_)) => QueryType::Excel,
+                (None, None) => QueryType::General,
+            },
             follows: None,
             callback_url: None,
             deadline_seconds,
@@ -133,7 +151,15 @@ impl<'a> Actions<'a> {
         if self.questions.is_empty() {
             return Ok(());
         }
-        let (places, questions): (Vec<usize>, Vec<NewQuestion>) = std::mem::take(&mut self.questions).into_iter().unzip();
+        let crowded = self.crowded().await?;
+        let (out, taken): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.questions).into_iter().partition(|(_, question)| crowded.contains(&question.user_id));
+        for (at, _) in out {
+            if let Some(run) = runs.get_mut(at) {
+                refuse(run, "too many jobs of its owner wait already (limits.waiting_per_user)");
+            }
+        }
+        let (places, questions): (Vec<usize>, Vec<NewQuestion>) = taken.into_iter().unzip();
         let window = self.scheduler.dispatch.window(JobKind::AnswerQuestion.lane()).await;
         let taken = intake::submit_on(conn, &questions, window).await?;
         for ((at, question), outcome) in places.into_iter().zip(questions).zip(taken.outcomes) {
@@ -146,6 +172,7 @@ impl<'a> Actions<'a> {
                         self.begun.rings.push(question.ring());
                     }
                 }
+                Submitted::Refused(_) if question.file_id.is_some() => refuse(run, "its file is gone"),
                 Submitted::Refused(connection) => refuse(run, why_not(connection.as_ref(), question.is_admin)),
                 // Only of a submission with an idempotency key.
                 Submitted::Earlier(_) | Submitted::KeyReused => refuse(run, "it was asked before"),
@@ -157,11 +184,25 @@ impl<'a> Actions<'a> {
         Ok(())
     }
 
+    /// Those who may have no more waiting, as the api would tell them.
+    async fn crowded(&self) -> Result<HashSet<UserId>> {
+        let limit = i64::try_from(self.scheduler.settings.limits.waiting_per_user).unwrap_or(i64::MAX);
+        let asking: HashSet<UserId> = self.questions.iter().map(|(_, question)| question.user_id).collect();
+        let mut crowded = HashSet::new();
+        for user in asking {
+            if admit::waiting(&self.scheduler.pool, Some(user), limit).await? >= limit {
+                crowded.insert(user);
+            }
+        }
+        Ok(crowded)
+    }
+
     async fn tell(&mut self, conn: &mut PgConnection, run: &Run) -> Result<()> {
         let (schedule, made) = (&run.schedule, &run.made);
         let data = json!({
             "schedule_id": schedule.id, "name": schedule.name, "run_id": made.id, "fire_time": made.fire_time,
-            "job_id": made.job_id, "question_id": made.question_id, "upkeep_run_id": made.upkeep_run_id,
+            "job_id": made.job_id, "question_id": made.question_id, "batch_id": made.batch_id,
+            "upkeep_run_id": made.upkeep_run_id,
             "connection_id": schedule.action.connection(),
         });
         let subject = schedule.id.to_string();
@@ -179,7 +220,8 @@ impl<'a> Actions<'a> {
     }
 }
 
-fn refuse(run: &mut Run, reason: &str) {
+/// Notes why a run is not made.
+pub fn refuse(run: &mut Run, reason: &str) {
     run.made.state = "refused";
     run.made.reason = Some(reason.to_owned());
 }

@@ -2,12 +2,14 @@
 //! twice: whatever number of schedulers runs, and wherever one of them is killed or stands still, each time is fired once.
 
 mod actions;
+mod batch;
 mod plan;
 
 use std::{error::Error, time::Duration};
 
 use datagenie_common::{
     broker::ring_or_leave,
+    ids::BatchId,
     model::jobs::Lane,
     store::{
         Result, StoreError,
@@ -131,6 +133,7 @@ async fn step(scheduler: &Scheduler, asked: i64, due: i64) -> Result<i64> {
 struct Begun {
     rings: Vec<Ring>,
     flows: Vec<Flow>,
+    batches: Vec<BatchId>,
     told: Vec<Ended>,
 }
 
@@ -139,6 +142,9 @@ impl Begun {
         ring_or_leave(scheduler.broker.as_ref(), &self.rings).await;
         for flow in self.flows {
             scheduler.dispatch.let_in(flow);
+        }
+        for batch in self.batches {
+            scheduler.settling.look(batch);
         }
         scheduler.live.ended_many(&self.told);
     }

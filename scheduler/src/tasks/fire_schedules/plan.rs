@@ -42,11 +42,11 @@ pub struct Planned {
 /// A time that is not fired because something is wrong.
 pub fn refused(id: Uuid, schedule: ScheduleId, fire_time: DateTime<Utc>, reason: &str) -> Made {
     let reason = Some(reason.to_owned());
-    Made { id, schedule, fire_time, state: "refused", reason, job_id: None, question_id: None, upkeep_run_id: None }
+    Made { id, schedule, fire_time, state: "refused", reason, job_id: None, question_id: None, batch_id: None, upkeep_run_id: None }
 }
 
 fn fired(id: Uuid, schedule: ScheduleId, fire_time: DateTime<Utc>) -> Made {
-    Made { id, schedule, fire_time, state: "fired", reason: None, job_id: None, question_id: None, upkeep_run_id: None }
+    Made { id, schedule, fire_time, state: "fired", reason: None, job_id: None, question_id: None, batch_id: None, upkeep_run_id: None }
 }
 
 /// Takes up to so many runs that were asked for, and times of so many schedules that are due.

@@ -22,7 +22,7 @@ const TRIES: u32 = 20;
 pub async fn run(scheduler: &Scheduler, tally: &mut Tally) -> Result<(), UpkeepError> {
     let made = upkeep::ensure_audit_partitions(&scheduler.pool, MONTHS_AHEAD).await?;
     tally.add("months_made", u64::try_from(made).unwrap_or_default());
-    let days = kept(&scheduler.pool, Kept::AuditLogs).await?;
+    let days = kept(scheduler, Kept::AuditLogs).await?;
     let mut tries = 0;
     loop {
         match upkeep::drop_audit_partition(&scheduler.pool, days).await {

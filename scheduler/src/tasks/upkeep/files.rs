@@ -7,6 +7,7 @@ use datagenie_common::{
     ids::{JobId, WorkbookId},
     store::upkeep::{self, Gone, Named},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::{UpkeepError, tally::Tally};
@@ -14,6 +15,8 @@ use crate::start::Scheduler;
 
 /// Files that one question to the database is about.
 const STEP: usize = 500;
+/// Files that are looked for at once.
+const LOOKS: usize = 16;
 /// Younger ones are left alone: what is being written is named when it is done.
 const YOUNG: Duration = Duration::from_secs(86_400);
 /// So many missing and none there, or a storage without any file of ours, are more likely a wrong folder than a loss.
@@ -38,7 +41,7 @@ async fn orphans(scheduler: &Scheduler, tally: &mut Tally) -> Result<bool, Upkee
     while let Some(found) = walk.recv().await {
         let found = found?;
         is_empty = is_empty && Place::of(&found.path).is_none();
-        if found.age >= YOUNG {
+        if age(scheduler, &found) >= YOUNG {
             some.push(found);
         }
         if some.len() >= STEP {
@@ -49,6 +52,12 @@ async fn orphans(scheduler: &Scheduler, tally: &mut Tally) -> Result<bool, Upkee
     }
     remove_unnamed(scheduler, tally, &some).await?;
     Ok(is_empty)
+}
+
+/// A file's age by the clock of this process, which tests may shift.
+fn age(scheduler: &Scheduler, found: &Found) -> Duration {
+    let shifted = u64::try_from(scheduler.settings.clock.offset_seconds).unwrap_or_default();
+    found.age.saturating_add(Duration::from_secs(shifted))
 }
 
 async fn remove_unnamed(scheduler: &Scheduler, tally: &mut Tally, some: &[Found]) -> Result<(), UpkeepError> {
@@ -113,6 +122,12 @@ impl Place {
     }
 }
 
+/// Which of these paths have a file, in their order; a bucket takes some milliseconds for each.
+async fn are_there(scheduler: &Scheduler, paths: Vec<String>) -> Result<Vec<bool>, UpkeepError> {
+    let looks = paths.into_iter().map(|path| async move { scheduler.files.has(&path).await });
+    Ok(stream::iter(looks).buffered(LOOKS).try_collect().await?)
+}
+
 /// Takes the claim from answers whose file is gone: one without its rows is no answer any more, a picture is drawn again.
 async fn lost_answers(scheduler: &Scheduler, tally: &mut Tally, is_empty: bool) -> Result<(), UpkeepError> {
     let mut after = Uuid::nil();
@@ -120,18 +135,16 @@ async fn lost_answers(scheduler: &Scheduler, tally: &mut Tally, is_empty: bool) 
     loop {
         let answers = upkeep::answers_with_files(&scheduler.pool, after, i64::try_from(STEP).unwrap_or(i64::MAX)).await?;
         let Some(last) = answers.last().map(|answer| answer.id) else { return Ok(()) };
+        let named: Vec<(Uuid, &String, &String)> =
+            answers.iter().flat_map(|answer| answer.paths.iter().map(|(name, path)| (answer.id, name, path))).collect();
+        let there = are_there(scheduler, named.iter().map(|(_, _, path)| (*path).clone()).collect()).await?;
+        seen += there.len();
         let (mut rows, mut pictures) = (Vec::new(), Vec::new());
-        for answer in &answers {
-            for (name, path) in &answer.paths {
-                seen += 1;
-                if scheduler.files.has(path).await? {
-                    continue;
-                }
-                missing += 1;
-                match name.as_str() {
-                    "rows" => rows.push(JobId(answer.id)),
-                    _ => pictures.push((JobId(answer.id), name.clone())),
-                }
+        for ((id, name, _), _) in named.iter().zip(there).filter(|(_, is_there)| !is_there) {
+            missing += 1;
+            match name.as_str() {
+                "rows" => rows.push(JobId(*id)),
+                _ => pictures.push((JobId(*id), (*name).clone())),
             }
         }
         if missing == seen && (is_empty || missing >= TOO_MANY) {
@@ -157,8 +170,9 @@ async fn lost_readings(scheduler: &Scheduler, tally: &mut Tally) -> Result<(), U
         let mut lost = Vec::new();
         for workbook in &workbooks {
             let mut made_is_gone = false;
-            for (name, path) in &workbook.paths {
-                if scheduler.files.has(path).await? {
+            let there = are_there(scheduler, workbook.paths.iter().map(|(_, path)| path.clone()).collect()).await?;
+            for ((name, _), is_there) in workbook.paths.iter().zip(there) {
+                if is_there {
                     continue;
                 }
                 if name == "content" {

@@ -4,6 +4,7 @@
 //! one goes on where that left off, because what was removed is gone and what was not is still there.
 
 mod audit;
+mod batches;
 mod files;
 mod rows;
 mod schemas;
@@ -19,7 +20,6 @@ use datagenie_common::{
         upkeep::{self, Kept, Unusable},
     },
 };
-use sqlx::PgPool;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::tally::Tally;
@@ -102,6 +102,7 @@ async fn run(scheduler: &Scheduler, task: UpkeepTask, tally: &mut Tally) -> Resu
         UpkeepTask::StaleSchemas => schemas::run(scheduler, tally).await,
         UpkeepTask::Questions => rows::questions(scheduler, tally).await,
         UpkeepTask::Results => rows::results(scheduler, tally).await,
+        UpkeepTask::Batches => batches::run(scheduler, tally).await,
         UpkeepTask::CachedSchemas => rows::cached_schemas(scheduler, tally).await,
         UpkeepTask::Events => rows::events(scheduler, tally).await,
         UpkeepTask::Deliveries => rows::deliveries(scheduler, tally).await,
@@ -113,8 +114,10 @@ async fn run(scheduler: &Scheduler, task: UpkeepTask, tally: &mut Tally) -> Resu
 }
 
 /// A keeping time, or why nothing may be removed by it.
-async fn kept(pool: &PgPool, what: Kept) -> Result<i32, UpkeepError> {
-    Ok(upkeep::kept(pool, what).await??)
+async fn kept(scheduler: &Scheduler, what: Kept) -> Result<i32, UpkeepError> {
+    // Of this very moment, not of up to a second ago: what is removed is gone.
+    scheduler.live_settings.refresh().await?;
+    Ok(scheduler.live_settings.kept(what)?)
 }
 
 /// An error with its causes, as one line.

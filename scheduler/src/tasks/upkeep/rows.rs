@@ -49,7 +49,7 @@ pub async fn idempotency_keys(scheduler: &Scheduler, tally: &mut Tally) -> Done 
 
 /// Columns of customers' databases that no sync has seen for long.
 pub async fn cached_schemas(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Catalogues).await?;
+    let days = kept(scheduler, Kept::Catalogues).await?;
     loop {
         let removed = upkeep::old_catalogues(&scheduler.pool, days, STEP).await?;
         tally.add("columns", removed);
@@ -62,7 +62,7 @@ pub async fn cached_schemas(scheduler: &Scheduler, tally: &mut Tally) -> Done {
 
 /// Questions with their answers and files.
 pub async fn questions(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Questions).await?;
+    let days = kept(scheduler, Kept::Questions).await?;
     let mut after = Uuid::nil();
     loop {
         let page = upkeep::old_questions(&scheduler.pool, days, after, STEP).await?;
@@ -84,7 +84,7 @@ pub async fn questions(scheduler: &Scheduler, tally: &mut Tally) -> Done {
 
 /// Answers with their files.
 pub async fn results(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Results).await?;
+    let days = kept(scheduler, Kept::Results).await?;
     let mut after = Uuid::nil();
     loop {
         let page = upkeep::expired_results(&scheduler.pool, days, after, STEP).await?;
@@ -107,7 +107,7 @@ async fn finish(scheduler: &Scheduler, tally: &mut Tally, page: Page) -> Result<
 
 /// Durable events.
 pub async fn events(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Events).await?.max(EVENTS_AT_LEAST);
+    let days = kept(scheduler, Kept::Events).await?.max(EVENTS_AT_LEAST);
     let mut after = 0;
     loop {
         let step = upkeep::old_events(&scheduler.pool, days, after, STEP).await?;
@@ -120,7 +120,7 @@ pub async fn events(scheduler: &Scheduler, tally: &mut Tally) -> Done {
 
 /// Webhook deliveries.
 pub async fn deliveries(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Deliveries).await?;
+    let days = kept(scheduler, Kept::Deliveries).await?;
     let mut after = Uuid::nil();
     loop {
         let step = upkeep::finished_deliveries(&scheduler.pool, days, after, STEP).await?;
@@ -133,7 +133,7 @@ pub async fn deliveries(scheduler: &Scheduler, tally: &mut Tally) -> Done {
 
 /// Jobs that have ended, and dead ones by a time of their own.
 pub async fn jobs(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let (days, dead_days) = (kept(&scheduler.pool, Kept::Jobs).await?, kept(&scheduler.pool, Kept::DeadJobs).await?);
+    let (days, dead_days) = (kept(scheduler, Kept::Jobs).await?, kept(scheduler, Kept::DeadJobs).await?);
     let mut after = Uuid::nil();
     loop {
         let step = upkeep::finished_jobs(&scheduler.pool, days, dead_days, after, STEP).await?;
@@ -162,7 +162,7 @@ pub async fn workbooks(scheduler: &Scheduler, tally: &mut Tally) -> Done {
 
 /// Records of runs.
 pub async fn runs(scheduler: &Scheduler, tally: &mut Tally) -> Done {
-    let days = kept(&scheduler.pool, Kept::Runs).await?;
+    let days = kept(scheduler, Kept::Runs).await?;
     loop {
         let removed = upkeep::old_runs(&scheduler.pool, days, STEP).await?;
         let of_schedules = schedules::old_runs(&scheduler.pool, days, STEP).await?;

@@ -16,7 +16,7 @@ const STEP: i64 = 5;
 /// # Errors
 /// If the database fails.
 pub async fn run(scheduler: &Scheduler, tally: &mut Tally) -> Result<(), UpkeepError> {
-    let hours = kept(&scheduler.pool, Kept::Schemas).await?;
+    let hours = kept(scheduler, Kept::Schemas).await?;
     for (connection, user) in upkeep::stale_schemas(&scheduler.pool, hours, STEP).await? {
         look_again::look(scheduler, connection, user, JobKind::SyncSchema).await?;
         tally.add("syncs_begun", 1);
