@@ -1,9 +1,11 @@
 //! Who calls, and whether he may: the rule of every operation stands in the router's table, and is checked here before its handler.
 
+mod ended;
+mod first_use;
 mod in_use;
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -19,9 +21,12 @@ use uuid::Uuid;
 
 use self::in_use::find_session;
 pub use self::in_use::{KeysInUse, SessionsInUse};
+pub use self::{ended::EndedSessions, first_use::KeysSeen};
 use crate::{
     app::App,
+    audited::{self, Call},
     error::{ApiError, Code, Result},
+    limits::Admitted,
 };
 
 word_enum! {
@@ -52,7 +57,9 @@ pub enum Access {
 }
 
 impl Access {
-    fn scope(self) -> Option<Scope> {
+    /// What an API key needs.
+    #[must_use]
+    pub fn scope(self) -> Option<Scope> {
         match self {
             Self::Public => None,
             Self::SignedIn(scope) | Self::User(scope) | Self::Admin(scope) => Some(scope),
@@ -81,6 +88,8 @@ pub enum Via {
         scopes: Vec<String>,
         /// The connections it may use; none: all of its owner's.
         connections: Option<Vec<ConnectionId>>,
+        /// Moved by each change of its scopes or connections.
+        version: i64,
     },
 }
 
@@ -93,6 +102,8 @@ pub struct Caller {
     pub role: Role,
     /// How he signed in.
     pub via: Via,
+    /// His session may do nothing but change his password. Keys are not bound to the password.
+    pub must_change_password: bool,
 }
 
 impl Caller {
@@ -155,20 +166,65 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Lets a request through to its handler if its operation's rule allows the caller.
 pub async fn check(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
-    if access != Access::Public {
-        match permit(&app, access, request.method(), request.headers()).await {
-            Ok(caller) => {
-                tracing::Span::current().record("user_id", tracing::field::display(caller.user_id));
-                request.extensions_mut().insert(caller);
-            }
-            Err(error) => return error.into_response(),
-        }
+    if request.uri().query().is_some_and(holds_token) {
+        return ApiError::new(Code::Unauthenticated, TOKEN_IN_QUERY).into_response();
     }
-    next.run(request).await
+    if access == Access::Public {
+        return next.run(request).await;
+    }
+    let call = Call::of(&request);
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    // What comes before and after the handler is boxed, so that its memory is free again while the handler works: a large piece among
+    // those that an open socket keeps could not be used for the next one.
+    let (caller, admitted) = match Box::pin(enter(&app, &call, request.method(), route, request.headers())).await {
+        Ok(entered) => entered,
+        Err(response) => return *response,
+    };
+    // What is denied counts too: it is written down.
+    let mut response = match permit(&caller, access, call.operation()) {
+        Err(error) => Box::pin(audited::denied(&app, &call, &caller, error)).await,
+        Ok(()) => {
+            request.extensions_mut().insert(caller.clone());
+            let response = next.run(request).await;
+            Box::pin(audited::answered(&app, &call, &caller, response)).await
+        }
+    };
+    admitted.close(&app, response.status(), response.headers_mut());
+    response
 }
 
-async fn permit(app: &App, access: Access, method: &Method, headers: &HeaderMap) -> Result<Caller> {
-    let caller = identify(app, method, headers).await?;
+/// Finds out who calls and lets him in, as far as his limits go; else what he is answered.
+async fn enter(
+    app: &App,
+    call: &Call,
+    method: &Method,
+    route: &str,
+    headers: &HeaderMap,
+) -> std::result::Result<(Caller, Admitted), Box<Response>> {
+    let refused = |error: ApiError| Box::new(error.into_response());
+    let caller = identify(app, method, headers).await.map_err(refused)?;
+    tracing::Span::current().record("user_id", tracing::field::display(caller.user_id));
+    first_use::note(app, &caller, call.origin()).await.map_err(refused)?;
+    let admitted = app.limits.admit(app, &caller, method, route, headers).await;
+    Ok((caller, admitted.map_err(|refused| Box::new(refused.into_response()))?))
+}
+
+/// What a session can do whose user has to change his password.
+const BEFORE_THE_CHANGE: &[&str] = &["POST /v1/auth/password", "POST /v1/auth/logout", "GET /v1/me"];
+
+const TOKEN_IN_QUERY: &str = "a token stands in the query string, where logs and browsers keep it: send it as `Authorization: Bearer …`, \
+     and have it replaced, since it may have been seen";
+
+/// Whether a value of a query string is a token of ours.
+fn holds_token(query: &str) -> bool {
+    query.contains("dg") && query.split('&').any(|pair| tokens::parse(pair.split_once('=').map_or(pair, |(_, value)| value)).is_some())
+}
+
+fn permit(caller: &Caller, access: Access, operation: &str) -> Result<()> {
+    if caller.must_change_password && !BEFORE_THE_CHANGE.contains(&operation) {
+        let detail = "somebody else knows your password: change it by POST /v1/auth/password, then go on";
+        return Err(ApiError::new(Code::PasswordChangeRequired, detail));
+    }
     if let Some(scope) = access.scope()
         && caller.lacks(scope)
     {
@@ -177,7 +233,7 @@ async fn permit(app: &App, access: Access, method: &Method, headers: &HeaderMap)
     if !access.takes(caller.role) {
         return Err(ApiError::new(Code::PermissionDenied, format!("the role `{}` may not do this", caller.role)));
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// The name of the session cookie.
@@ -197,7 +253,7 @@ pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result
             Some(token) => token.to_owned(),
             None => {
                 let token = cookie(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated, "sign in, or send an API key"))?;
-                own_page(method, headers)?;
+                own_page(app.settings.api.public_url.as_deref(), method, headers)?;
                 token.to_owned()
             }
         },
@@ -206,13 +262,18 @@ pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result
     match tokens::parse(&token).ok_or_else(refused)? {
         PresentedToken::Session { id, hash } => {
             let session =
-                find_session(app, id).await?.filter(|session| tokens::same_hash(&session.token_hash, &hash)).ok_or_else(refused)?;
-            Ok(Caller { user_id: session.user_id, role: session.role, via: Via::Session(id) })
+                find_session(app, id, &hash).await?.filter(|session| tokens::same_hash(&session.token_hash, &hash)).ok_or_else(refused)?;
+            Ok(Caller {
+                user_id: session.user_id,
+                role: session.role,
+                via: Via::Session(id),
+                must_change_password: session.must_change_password,
+            })
         }
         PresentedToken::ApiKey { prefix, hash } => {
-            let key = app.keys.find(app, prefix).await?.filter(|key| tokens::same_hash(&key.key_hash, &hash)).ok_or_else(refused)?;
-            let via = Via::ApiKey { id: key.id, scopes: key.scopes, connections: key.connections };
-            Ok(Caller { user_id: key.user_id, role: key.role, via })
+            let key = app.keys.find(app, prefix, &hash).await?.filter(|key| tokens::same_hash(&key.key_hash, &hash)).ok_or_else(refused)?;
+            let via = Via::ApiKey { id: key.id, scopes: key.scopes, connections: key.connections, version: key.version };
+            Ok(Caller { user_id: key.user_id, role: key.role, via, must_change_password: false })
         }
     }
 }
@@ -241,12 +302,18 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 // A cookie is sent by the browser, whoever made the page: what changes something, or opens a socket, must come from our own origin.
-fn own_page(method: &Method, headers: &HeaderMap) -> Result<()> {
+// Behind a proxy it may be known by another name than the one that it is asked by.
+fn own_page(public_url: Option<&str>, method: &Method, headers: &HeaderMap) -> Result<()> {
     let opens_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
     if (method == Method::GET || method == Method::HEAD) && !opens_socket {
         return Ok(());
     }
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let is_public =
+        |origin: &str| public_url.and_then(|url| url.strip_prefix(origin)).is_some_and(|path| path.is_empty() || path.starts_with('/'));
+    if text(header::ORIGIN).is_some_and(is_public) {
+        return Ok(());
+    }
     let origin_host = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     match (origin_host, text(header::HOST)) {
         (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use datagenie_common::{
-    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, dispatch::Dispatch, files::Files, live::Live, settings::Settings,
-    store::ledger::NewJob,
+    broker::Broker, cache::Cache, clock::Clock, crypto::Keyring, dispatch::Dispatch, files::Files, live::Live, live_settings::LiveSettings,
+    settings::Settings, settling::Settling, store::ledger::NewJob,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::{KeysInUse, SessionsInUse},
+    access::{EndedSessions, KeysInUse, KeysSeen, SessionsInUse},
     admission::Admission,
+    auth::throttle::Attempts,
+    files::Uploads,
     intake::Intake,
+    limits::Limits,
     live::Hub,
+    trail::Trail,
 };
 
 /// The api's environment, shared by all requests.
@@ -23,8 +27,10 @@ pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 pub struct Parts {
-    /// All settings.
+    /// All settings, as they were at the start.
     pub settings: Settings,
+    /// Those that may change while the service runs, as they are now: `app.live_settings.get()`.
+    pub live_settings: LiveSettings,
     /// The system database.
     pub pool: PgPool,
     /// The doorbell.
@@ -35,6 +41,8 @@ pub struct Parts {
     pub cache: Cache,
     /// Results and pictures.
     pub files: Files,
+    /// The uploads that are taken in now.
+    pub uploads: Uploads,
     /// Seals connection configurations.
     pub keyring: Keyring,
     /// The clock.
@@ -43,14 +51,26 @@ pub struct Parts {
     pub intake: Intake,
     /// What may wait.
     pub admission: Admission,
+    /// What one user may use up.
+    pub limits: Limits,
     /// Tells the fleet what happened here.
     pub live: Live,
+    /// Keeps batches going.
+    pub settling: Settling,
     /// Wakes those who wait here.
     pub hub: Hub,
     /// Sessions seen within the last second.
     pub sessions: SessionsInUse,
     /// API keys seen within the last second.
     pub keys: KeysInUse,
+    /// Where API keys have been used.
+    pub keys_seen: KeysSeen,
+    /// Sessions that have ended, until Redis knows.
+    pub ended: EndedSessions,
+    /// Attempts at passwords, while Redis is away.
+    pub attempts: Attempts,
+    /// Audit lines of what is read.
+    pub trail: Trail,
     /// Rendered at `/metrics`.
     pub metrics: PrometheusHandle,
     /// Cancelled when the process stops: waiting requests and sockets end.

@@ -7,7 +7,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use datagenie_common::{ids::RequestId, store::StoreError};
+use datagenie_common::{
+    files::{self, FilesError},
+    ids::RequestId,
+    store::StoreError,
+};
 use serde::Serialize;
 
 tokio::task_local! {
@@ -33,9 +37,13 @@ macro_rules! codes {
             #[must_use]
             pub fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status),+ } }
 
-            fn title(self) -> &'static str { match self { $(Self::$name => $title),+ } }
+            /// The kind in words.
+            #[must_use]
+            pub fn title(self) -> &'static str { match self { $(Self::$name => $title),+ } }
 
-            fn retryable(self) -> bool { match self { $(Self::$name => $retryable),+ } }
+            /// Whether the same request may succeed later.
+            #[must_use]
+            pub fn retryable(self) -> bool { match self { $(Self::$name => $retryable),+ } }
         }
     };
 }
@@ -51,14 +59,20 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "User name or password is wrong", false;
     /// Signed in, and not allowed.
     PermissionDenied = "permission_denied", FORBIDDEN, "You may not do this", false;
+    /// His password has to be changed first.
+    PasswordChangeRequired = "password_change_required", FORBIDDEN, "Change your password first", false;
     /// There is none, or it is not the caller's.
     NotFound = "not_found", NOT_FOUND, "There is no such resource", false;
     /// Nothing came of an upload for too long.
     UploadStalled = "upload_stalled", REQUEST_TIMEOUT, "The upload has come to a standstill", true;
+    /// The body of a request did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request did not arrive in time", true;
     /// Another method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The resource does not know this method", false;
     /// A unique name is taken.
     NameTaken = "name_taken", CONFLICT, "The name is taken", false;
+    /// There would be nobody left to administer the service.
+    LastAdmin = "last_admin", CONFLICT, "The last active administrator stays", false;
     /// Over before it could be stopped.
     AlreadyEnded = "already_ended", CONFLICT, "It has already ended", false;
     /// Only dead jobs are replayed.
@@ -69,10 +83,14 @@ codes! {
     ConnectionNotReady = "connection_not_ready", CONFLICT, "The connection can't be used", false;
     /// Nothing is sent to the endpoint as it stands.
     WebhookDisabled = "webhook_disabled", CONFLICT, "The endpoint is disabled", false;
+    /// An environment variable of the programs holds the setting.
+    SettingHeld = "setting_held", CONFLICT, "The setting is held by the environment", false;
     /// The first request with the same key is not committed yet.
     InProgress = "in_progress", CONFLICT, "The first request with this Idempotency-Key is still being taken in", true;
     /// Past its keeping time.
     Gone = "gone", GONE, "It was kept for its time and is gone", false;
+    /// It has changed since the caller read it.
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "It has changed meanwhile", false;
     /// The body is longer than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", false;
     /// The body is of another type.
@@ -89,17 +107,28 @@ codes! {
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests", true;
     /// A fault of ours.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side", true;
+    /// There is no room for what would be stored.
+    StorageFull = "storage_full", INSUFFICIENT_STORAGE, "The service has no room left", true;
     /// Something that the service needs is away.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service can't do this right now", true;
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// Its name, dotted for nested ones.
     pub field: String,
     /// What is wrong and what is expected.
     pub message: String,
+    /// Of a batch: in which line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Of a batch: the name of that line, if it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_id: Option<String>,
+    /// Of a batch: what kind of error it is, as the line's result would say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// The body of every error.
@@ -154,7 +183,7 @@ impl ApiError {
     /// One field can't be taken.
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError { field: field.into(), message: message.into() }])
+        Self::fields(vec![FieldError { field: field.into(), message: message.into(), ..FieldError::default() }])
     }
 
     /// Several fields can't be taken.
@@ -164,11 +193,17 @@ impl ApiError {
         Self { code: Code::InvalidRequest, detail, errors, retry_after: None, limit: None }
     }
 
+    /// Lines of a batch can't be taken: as many of them as are told one by one, and what is to be said of all.
+    #[must_use]
+    pub fn lines(detail: String, errors: Vec<FieldError>) -> Self {
+        Self { detail, ..Self::fields(errors) }
+    }
+
     /// The contract has this field, this version does not serve it yet.
     #[must_use]
     pub fn not_served_yet(field: &str) -> Self {
         let message = "is not served by this version; leave it out".to_owned();
-        let mut error = Self::fields(vec![FieldError { field: field.to_owned(), message }]);
+        let mut error = Self::fields(vec![FieldError { field: field.to_owned(), message, ..FieldError::default() }]);
         error.code = Code::NotServedYet;
         error
     }
@@ -178,6 +213,18 @@ impl ApiError {
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request failed by a fault of ours");
         Self::new(Code::Internal, "the request was not done; the log of the service says why, by the request_id")
+    }
+
+    /// A fault of ours in files of this machine, among which a full disk is told.
+    #[must_use]
+    pub fn of_files(error: &(dyn std::error::Error + 'static)) -> Self {
+        if files::is_full(error) { Self::full(error) } else { Self::internal(error) }
+    }
+
+    fn full(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "there is no room left for files");
+        Self::new(Code::StorageFull, "the service has no room left for files; nothing was stored. An administrator has to make some")
+            .retry_after(Duration::from_secs(60))
     }
 
     /// Says when to try again.
@@ -208,6 +255,20 @@ impl From<StoreError> for ApiError {
             }
             _ => Self::internal(&error),
         }
+    }
+}
+
+impl From<FilesError> for ApiError {
+    fn from(error: FilesError) -> Self {
+        if error.is_full() {
+            return Self::full(&error);
+        }
+        if error.is_outage() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the file storage did not answer");
+            return Self::new(Code::Unavailable, "the service's file storage does not answer; nothing was changed")
+                .retry_after(Duration::from_secs(5));
+        }
+        Self::internal(&error)
     }
 }
 
@@ -263,5 +324,15 @@ mod tests {
         words.dedup();
         assert_eq!(words.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| code.status().as_u16() >= 400));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_anything_else_of_files_is_not() {
+        let failed = |kind: std::io::ErrorKind| FilesError::Root { folder: "/srv/files".to_owned(), source: kind.into() };
+        let full = ApiError::from(failed(std::io::ErrorKind::StorageFull));
+        assert_eq!((full.code, full.code.status().as_u16(), full.retry_after.is_some()), (Code::StorageFull, 507, true));
+        let broken = ApiError::from(failed(std::io::ErrorKind::PermissionDenied));
+        assert_eq!(broken.code, Code::Internal);
+        assert!(!full.detail.contains("/srv") && !broken.detail.contains("/srv"));
     }
 }

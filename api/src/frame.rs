@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
+    time::Duration,
 };
 
 use axum::{
@@ -11,13 +12,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use datagenie_common::{ids::RequestId, store::audit::Origin, telemetry::trace::TraceContext};
+use datagenie_common::{ids::RequestId, settings::Settings, store::audit::Origin, telemetry::trace::TraceContext};
 use futures::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::{
     app::App,
+    client_address,
     error::{ApiError, Code, REQUEST_ID},
 };
 
@@ -60,19 +62,36 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
+/// How long a request may be worked on. An upload takes as long as its bytes need, which whoever reads them watches.
+fn patience(settings: &Settings, method: &Method, route: &str) -> Option<Duration> {
+    let is_upload = *method == Method::POST && matches!(route, "/v1/files" | "/v1/batches");
+    // Who is ready to wait for an answer is not cut off by it.
+    let longest = settings.api.request_seconds.max(settings.limits.max_wait_seconds.saturating_add(10));
+    (!is_upload).then(|| Duration::from_secs(longest))
+}
+
+async fn in_time(patience: Option<Duration>, answering: impl Future<Output = Response>) -> Response {
+    let Some(patience) = patience else { return answering.await };
+    let late = || {
+        ApiError::new(Code::Unavailable, "the request took longer than it may (api.request_seconds); whether it was done is not known")
+            .retry_after(Duration::from_secs(1))
+            .into_response()
+    };
+    timeout(patience, answering).await.unwrap_or_else(|_| late())
+}
+
 /// The outermost layer.
-pub async fn frame(State(_app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     // A UUID of the caller's own is kept; anything else is replaced.
     let given = header_text(request.headers(), &X_REQUEST_ID).and_then(|text| text.parse().ok());
     let request_id: RequestId = given.unwrap_or_else(RequestId::new);
     let headers = request.headers();
-    let trace =
-        header_text(headers, &TRACEPARENT).and_then(TraceContext::parse).map_or_else(TraceContext::new_random, |parent| parent.child());
+    let parent = header_text(headers, &TRACEPARENT).and_then(TraceContext::parse);
     let user_agent = header_text(headers, &header::USER_AGENT).map(|text| text.chars().take(LONGEST_USER_AGENT).collect());
     let ip: Option<IpAddr> = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let ip = ip.map(|peer| client_address::of(peer, headers, &app.settings.api.trusted_proxies));
     let origin = Origin { request_id: Some(request_id), ip, user_agent };
-    request.extensions_mut().insert(Framed { origin, trace });
 
     let method = request.method().clone();
     // The template, never the path itself: ids would make a metric of every resource.
@@ -81,11 +100,14 @@ pub async fn frame(State(_app): State<App>, mut request: Request, next: Next) ->
         "request",
         otel.name = format!("{method} {route}"),
         request_id = %request_id,
-        trace_id = trace.trace_id_hex(),
+        trace_id = tracing::field::Empty,
         user_id = tracing::field::Empty,
     );
+    let trace = TraceContext::begin(&span, parent);
+    request.extensions_mut().insert(Framed { origin, trace });
+    let patience = patience(&app.settings, &method, &route);
     let answered = REQUEST_ID.scope(request_id, async {
-        match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        match AssertUnwindSafe(in_time(patience, next.run(request))).catch_unwind().await {
             Ok(response) => response,
             Err(_) => {
                 tracing::error!("a handler panicked");

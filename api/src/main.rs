@@ -8,12 +8,15 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use datagenie_api::auth::first_admin;
+use datagenie_api::rotate_keys;
 use datagenie_common::{
     boot,
-    crypto::{passwords, sealing},
+    crypto::{password_policy, passwords, sealing},
     lifecycle::{self, Shutdown},
+    model::usernames,
     settings::{Settings, Sources, render},
-    store::{self, migrations, users},
+    store::{self, migrations},
     telemetry,
 };
 use secrecy::SecretString;
@@ -43,11 +46,21 @@ enum Command {
     },
     /// Print a new sealing key, for DATAGENIE_SEALING__KEY.
     Keygen,
+    /// Put everything that is sealed under the first key of DATAGENIE_SEALING__KEY, while the service runs; a run that was killed is gone
+    /// on with by the next one. Fails where something is left under another key, or does not open.
+    RotateKeys {
+        /// Only look what is left to do, and whether all of it opens.
+        #[arg(long)]
+        check: bool,
+    },
     /// Print a settings file with every key, its meaning and its default.
     DefaultConfig,
+    /// Print the tables of docs/settings.md: every setting, who uses it, and whether a change needs a restart.
+    SettingsTable,
     /// Print the OpenAPI document.
     Openapi,
-    /// Make the administrator, or give an existing user of this name admin rights and the password of DATAGENIE_ADMIN_PASSWORD.
+    /// Make an administrator, or give an existing user of this name admin rights, with the password of DATAGENIE_ADMIN_PASSWORD. Without
+    /// that one is generated, shown once, and must be changed.
     CreateAdmin {
         /// The name to sign in with.
         #[arg(long)]
@@ -85,8 +98,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Keygen => print(&sealing::generate_key()),
+        Command::RotateKeys { check } => rotate_keys(cli.config.as_deref(), check).await,
         Command::DefaultConfig => print(&render::default_file()),
-        Command::Openapi => print(&datagenie_api::router::document().to_pretty_json()?),
+        Command::SettingsTable => print(render::markdown().trim()),
+        Command::Openapi => print(&serde_json::to_string_pretty(&datagenie_api::router::document())?),
         Command::CreateAdmin { username, email } => create_admin(&Settings::load(&sources()?)?, &username, &email).await,
     }
 }
@@ -99,7 +114,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
     let settings = boot::settings(config, "datagenie-api").await?;
     let instance = boot::instance("api");
-    telemetry::init(&settings.log, "api", &instance)?;
+    telemetry::init(&settings.log, &settings.traces, "api", &instance)?;
     let listener = datagenie_api::start::listen(&settings).await?;
     let shutdown = Shutdown::new(GRACE);
     shutdown.listen()?;
@@ -108,13 +123,50 @@ async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
 }
 
 async fn create_admin(settings: &Settings, username: &str, email: &str) -> anyhow::Result<()> {
-    let password =
-        std::env::var("DATAGENIE_ADMIN_PASSWORD").map_err(|_| anyhow::anyhow!("DATAGENIE_ADMIN_PASSWORD must hold the password"))?;
-    anyhow::ensure!((8..=256).contains(&password.chars().count()), "DATAGENIE_ADMIN_PASSWORD must have 8 to 256 characters");
-    let hash = passwords::hash_blocking(SecretString::from(password)).await?;
+    let username = usernames::check(username).map_err(|problem| anyhow::anyhow!("--username {problem}"))?;
+    // Chosen by who calls, and known to nobody else: it need not be changed.
+    let chosen = std::env::var("DATAGENIE_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    if let Some(password) = &chosen {
+        password_policy::check(password, &[&username, email], settings.auth.password_min_length)
+            .map_err(|weakness| anyhow::anyhow!("DATAGENIE_ADMIN_PASSWORD {weakness}"))?;
+    }
+    let password = chosen.clone().map_or_else(passwords::generate, SecretString::from);
     let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
     migrations::check(&pool).await?;
-    let mut conn = pool.acquire().await?;
-    users::put_admin(&mut conn, username, email, &hash).await?;
+    let mut tx = pool.begin().await?;
+    first_admin::put(&mut tx, &username, email, password.clone(), chosen.is_none()).await?;
+    tx.commit().await?;
+    if chosen.is_none() {
+        first_admin::show(&username, &password)?;
+    }
     Ok(())
+}
+
+async fn rotate_keys(config: Option<&Path>, check_only: bool) -> anyhow::Result<()> {
+    let settings = boot::settings(config, "datagenie-api").await?;
+    let keyring = settings.sealing.keyring()?;
+    let pool = store::connect(settings.database.url.expose(), 2, "datagenie-rotate-keys")?;
+    let report = if check_only {
+        rotate_keys::check(&pool, &keyring).await?
+    } else {
+        rotate_keys::rotate(&pool, &keyring, |progress| {
+            // Whoever reads it may go away: the rotation goes on.
+            let _ = print(&format!("{} of {} sealed again", progress.done, progress.of));
+        })
+        .await?
+    };
+    for broken in &report.broken {
+        print(&format!("does not open: {broken}"))?;
+    }
+    for (place, count) in &report.resealed {
+        print(&format!("{place}: {count} sealed again"))?;
+    }
+    let first = keyring.key_ids().first().map_or_else(String::new, |&id| id.to_owned());
+    anyhow::ensure!(
+        report.is_complete(),
+        "{} values are not under key `{first}`, {} do not open; a program that still has another key in front goes on sealing with that one",
+        report.left,
+        report.broken.len()
+    );
+    print(&format!("everything is sealed with key `{first}`"))
 }

@@ -1,12 +1,6 @@
 //! Every route and who may call it, in one table: the router, the OpenAPI document and the tests of permissions are made from it.
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, header},
-    middleware,
-};
-use tower_http::set_header::SetResponseHeaderLayer;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_swagger_ui::SwaggerUi;
@@ -19,9 +13,9 @@ use crate::{
     },
     api_keys,
     app::App,
-    auth, connections, dead_jobs,
+    audit_logs, auth, batches, browsers, connections, dead_jobs,
     error::{ApiError, Code},
-    files, frame, jobs, live, openapi, operation, questions, queues, schedules, stats, upkeep, users, webhooks, workers,
+    files, frame, jobs, live, openapi, operation, questions, queues, schedules, settings, shares, stats, upkeep, users, webhooks, workers,
 };
 
 /// An operation's rule and route.
@@ -33,13 +27,26 @@ fn table() -> Vec<Entry> {
         (Public, auth::login::route()),
         (SignedIn(Read), auth::logout::route()),
         (SignedIn(Read), auth::me::route()),
+        (SignedIn(Manage), auth::password::route()),
+        (SignedIn(Read), auth::sessions::list_route()),
+        (SignedIn(Manage), auth::sessions::revoke_route()),
+        (SignedIn(Manage), auth::sessions::revoke_others_route()),
+        (SignedIn(Read), auth::limits::route()),
         (SignedIn(Manage), api_keys::create::route()),
         (SignedIn(Read), api_keys::list::route()),
+        (SignedIn(Read), api_keys::get::route()),
+        (SignedIn(Manage), api_keys::update::route()),
         (SignedIn(Manage), api_keys::revoke::route()),
         (Admin(Scope::Admin), users::create::route()),
         (Admin(Scope::Admin), users::list::route()),
         (Admin(Scope::Admin), users::get::route()),
         (Admin(Scope::Admin), users::update::route()),
+        (Admin(Scope::Admin), users::sessions::list_route()),
+        (Admin(Scope::Admin), users::sessions::revoke_route()),
+        (Admin(Scope::Admin), users::sessions::revoke_all_route()),
+        (Admin(Scope::Admin), audit_logs::route()),
+        (Admin(Scope::Admin), users::limits::get_route()),
+        (Admin(Scope::Admin), users::limits::put_route()),
         (Admin(Manage), connections::create::route()),
         (SignedIn(Read), connections::list::route()),
         (SignedIn(Read), connections::get::route()),
@@ -61,6 +68,14 @@ fn table() -> Vec<Entry> {
         (SignedIn(Read), questions::result::route()),
         (SignedIn(Read), questions::chart::svg_route()),
         (SignedIn(Read), questions::chart::png_route()),
+        (User(Manage), shares::put::question_route()),
+        (SignedIn(Manage), shares::delete::question_route()),
+        (SignedIn(Read), shares::list::question_route()),
+        (User(Ask), batches::create::route()),
+        (SignedIn(Read), batches::list::route()),
+        (SignedIn(Read), batches::get::route()),
+        (SignedIn(Read), batches::results::route()),
+        (User(Ask), batches::cancel::route()),
         (User(Ask), files::upload::route()),
         (SignedIn(Read), files::list::route()),
         (SignedIn(Read), files::get::route()),
@@ -68,6 +83,9 @@ fn table() -> Vec<Entry> {
         (User(Ask), files::analyse::route()),
         (SignedIn(Read), files::analysis::route()),
         (SignedIn(Read), files::chart::route()),
+        (User(Manage), shares::put::analysis_route()),
+        (SignedIn(Manage), shares::delete::analysis_route()),
+        (SignedIn(Read), shares::list::analysis_route()),
         (SignedIn(Read), live::stream::route()),
         (SignedIn(Read), live::socket::route()),
         (SignedIn(Read), jobs::list::route()),
@@ -95,6 +113,10 @@ fn table() -> Vec<Entry> {
         (User(Ask), schedules::run::route()),
         (SignedIn(Read), schedules::runs::route()),
         (Admin(Scope::Admin), upkeep::list::route()),
+        (Admin(Scope::Admin), settings::list::route()),
+        (Admin(Scope::Admin), settings::get::route()),
+        (Admin(Scope::Admin), settings::put::route()),
+        (Admin(Scope::Admin), settings::reset::route()),
         (Admin(Scope::Admin), stats::queries::route()),
         (Admin(Scope::Admin), stats::users::route()),
         (User(Manage), webhooks::callback_secret::get_route()),
@@ -117,29 +139,26 @@ fn table() -> Vec<Entry> {
 }
 
 /// The whole api, and the document that describes it.
-pub fn build(app: App) -> Router {
-    let (router, document) = routes(Some(&app));
-    let max_body = app.settings.api.max_body_bytes();
-    router
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+pub fn build(app: &App) -> Router {
+    let (router, document) = routes(Some(app));
+    let api = &app.settings.api;
+    let router = router
+        .merge(browsers::documentation(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", openapi::finish(&document)).into()))
         .fallback(|| async { ApiError::new(Code::NotFound, "there is no such path; /openapi.json lists all") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(Code::MethodNotAllowed, "this path does not know this method; /openapi.json lists all")
         })
-        .layer(DefaultBodyLimit::max(max_body))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")))
-        .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+        .layer(DefaultBodyLimit::max(api.max_body_bytes()));
+    let framed = browsers::open_to_pages(router, api)
         // A route's layer, so that the route's template is known to it; the fallbacks are framed too.
-        .layer(middleware::from_fn_with_state(app.clone(), frame::frame))
-        .with_state(app)
+        .layer(middleware::from_fn_with_state(app.clone(), frame::frame));
+    browsers::headed(framed, api).with_state(app.clone())
 }
 
 /// The OpenAPI document, without a running api.
 #[must_use]
-pub fn document() -> OpenApi {
-    routes(None).1
+pub fn document() -> serde_json::Value {
+    openapi::finish(&routes(None).1)
 }
 
 fn routes(app: Option<&App>) -> (Router<App>, OpenApi) {

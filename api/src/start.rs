@@ -1,8 +1,5 @@
 //! Puts an api process together and serves until it is told to stop.
 
-use std::net::SocketAddr;
-
-use axum::{ServiceExt, serve::ListenerExt};
 use datagenie_common::{
     broker,
     cache::Cache,
@@ -12,7 +9,9 @@ use datagenie_common::{
     files::Files,
     lifecycle::Shutdown,
     live::Live,
+    live_settings::LiveSettings,
     settings::Settings,
+    settling::Settling,
     store::{self, migrations, sealing_check},
     telemetry,
 };
@@ -20,14 +19,17 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use crate::{
-    access::{KeysInUse, SessionsInUse},
+    access::{EndedSessions, KeysInUse, KeysSeen, SessionsInUse},
     admission::Admission,
     app::{App, Parts},
+    auth::{first_admin, throttle::Attempts},
     bells::Bells,
+    files::Uploads,
     intake::Intake,
+    limits::Limits,
     live::Hub,
-    router,
-    slow_clients::Connections,
+    router, serving,
+    trail::Trail,
 };
 
 /// Connections of the dispatcher.
@@ -42,6 +44,7 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     migrations::check(&pool).await?;
     let keyring = Keyring::from_setting(settings.sealing.key.expose_secret())?;
     sealing_check::check(&pool, &keyring).await?;
+    first_admin::make(&pool).await?;
     let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
     let broker = broker::open(settings.broker.url.expose(), &settings.broker.namespace, instance)?;
     let line = store::line(settings.database.url.expose(), "datagenie-api-intake", false)?;
@@ -49,14 +52,23 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     let dispatch = Dispatch::start(relaxed, broker.clone(), &settings);
     let clock = Clock::new(settings.clock.offset_seconds);
     let bells = Bells::start(broker.clone());
+    let live = Live::start(cache.clone(), clock);
     Ok(App::new(Parts {
         intake: Intake::start(line, &dispatch, &bells),
         admission: Admission::new(&pool, &settings),
-        live: Live::start(cache.clone(), clock),
+        limits: Limits::new(&cache),
+        settling: Settling::start(pool.clone(), dispatch.clone(), live.clone(), &settings),
+        live,
+        live_settings: LiveSettings::start(&settings, pool.clone(), cache.clone(), keyring.clone()),
         hub: Hub::start(&cache, &pool, shutdown.soft()),
         files: Files::open(&settings.files.root)?,
+        uploads: Uploads::new(&settings.files),
         clock,
         keys: KeysInUse::default(),
+        keys_seen: KeysSeen::default(),
+        ended: EndedSessions::start(&cache),
+        attempts: Attempts::default(),
+        trail: Trail::start(pool.clone()),
         sessions: SessionsInUse::default(),
         metrics: telemetry::metrics::install()?,
         stopping: shutdown.soft().clone(),
@@ -69,22 +81,27 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     }))
 }
 
-/// Serves on a listener until `shutdown`; requests under way are finished within the grace time. Clients that take nothing are
-/// disconnected.
+/// Serves on a listener until `shutdown`; requests under way are finished within the grace time. Clients that are too
+/// slow are disconnected.
 ///
 /// # Errors
 /// If serving fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, "api is up");
-    let limit = app.settings.api.slow_client();
-    let listener = Connections::of(listener).tap_io(move |connection| connection.set_limit(limit));
-    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(router::build(app));
-    let soft = shutdown.soft().clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });
+    let api = app.settings.api.clone();
     tokio::select! {
-        served = async { serving.await } => served?,
+        () = serving::serve(listener, router::build(&app), &api, &shutdown) => {}
         () = shutdown.forced() => {}
+    }
+    // What was read is in the log before the process goes; only a database that stays away keeps it from that.
+    tokio::select! {
+        () = app.trail.stored() => {}
+        () = shutdown.forced() => {}
+    }
+    match app.trail.unstored() {
+        0 => {}
+        lost => tracing::error!(lost, "audit lines are lost with this process: the database did not take them in time"),
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use datagenie_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{app::App, error::Result};
+use crate::{app::App, auth::lifetime, error::Result};
 
 /// Sessions seen by this process, each trusted no longer than as cached: a program that sends many requests looks none of them up
 /// in Redis. Bounded.
@@ -56,7 +56,7 @@ struct CachedSession {
 
 const TRUSTED: Duration = Duration::from_secs(1);
 
-pub(super) async fn find_session(app: &App, id: SessionId) -> Result<Option<Session>> {
+pub(super) async fn find_session(app: &App, id: SessionId, hash: &str) -> Result<Option<Session>> {
     let key = CacheKey::Session { session: id };
     let now = app.clock.now();
     let holds =
@@ -68,7 +68,7 @@ pub(super) async fn find_session(app: &App, id: SessionId) -> Result<Option<Sess
         app.sessions.keep(id, &cached);
         return Ok(Some(cached.session));
     }
-    match sessions::find(&app.pool, id).await? {
+    match sessions::find(&app.pool, id, hash, lifetime(app)).await? {
         Some(session) => {
             let cached = CachedSession { session, verified_at: now };
             app.cache.set_json(&key, &cached).await;
@@ -92,19 +92,21 @@ pub struct KeysInUse {
 const KEYS_HELD: usize = 10_000;
 
 impl KeysInUse {
-    pub(super) async fn find(&self, app: &App, prefix: &str) -> Result<Option<ActiveKey>> {
+    pub(super) async fn find(&self, app: &App, prefix: &str, hash: &str) -> Result<Option<ActiveKey>> {
         if let Some((looked, key)) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(prefix)
             && looked.elapsed() < TRUSTED
         {
             return Ok(Some(key.clone()));
         }
-        let found = api_keys::find_active(&app.pool, prefix).await?;
+        // From before the look: a revocation that comes in between holds within a second of itself.
+        let looked = Instant::now();
+        let found = api_keys::find_active(&app.pool, prefix, hash).await?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= KEYS_HELD {
             held.clear();
         }
         match &found {
-            Some(key) => held.insert(prefix.to_owned(), (Instant::now(), key.clone())),
+            Some(key) => held.insert(prefix.to_owned(), (looked, key.clone())),
             None => held.remove(prefix),
         };
         Ok(found)

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use datagenie_common::{
     crypto::tokens,
     ids::{ApiKeyId, ConnectionId},
+    model::limits::LimitChanges,
     store::{
         api_keys::{self, NewKey},
         audit::{self, Entry},
@@ -25,6 +26,7 @@ use crate::{
     extract::Json,
     frame::Framed,
     idempotency,
+    limits::shown::LimitSet,
 };
 
 /// The route.
@@ -37,13 +39,18 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct NewApiKey {
     /// What its owner calls it: 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// At least one of `read`, `ask`, `manage`, `admin`.
+    #[schema(value_type = Vec<crate::openapi::words::Scope>, min_items = 1)]
     scopes: Vec<String>,
     /// The connections it may use; not given: all of its owner's, or those of the key that makes it.
     connections: Option<Vec<Uuid>>,
     /// When it ends; not given: never, or with the key that makes it. It never outlives that.
     expires_at: Option<DateTime<Utc>>,
+    /// What may be used up by it alone, besides its owner's limits; not given: nothing is limited of it alone. Of a key that is made by a
+    /// key the limits are those of that key.
+    limits: Option<LimitSet>,
 }
 
 /// The new key.
@@ -75,6 +82,7 @@ async fn create_api_key(
     }
     check(&app, &caller, &new).await?;
     let expires_at = end_of(&app, &caller, new.expires_at).await?;
+    let limits = limits_of(&app, &caller, new.limits).await?;
     let minted = tokens::mint_api_key();
     let mut tx = app.pool.begin().await?;
     if let Some(earlier) = idempotency::take(&mut tx, &caller, &key, Uuid::nil()).await? {
@@ -88,6 +96,7 @@ async fn create_api_key(
         scopes: &new.scopes,
         connections: new.connections.or_else(|| caller.limited_to()),
         expires_at,
+        limits,
     };
     let stored = api_keys::insert(&mut tx, caller.user_id, row).await?;
     idempotency::made(&mut tx, &caller, &key, stored.id.0).await?;
@@ -136,6 +145,16 @@ async fn check(app: &App, caller: &Caller, new: &NewApiKey) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What may be used up by the new key: a key that makes it hands its own limits on.
+async fn limits_of(app: &App, caller: &Caller, wanted: Option<LimitSet>) -> Result<LimitChanges> {
+    let wanted = wanted.map(|limits| limits.changes()).transpose()?;
+    let Via::ApiKey { id, .. } = &caller.via else { return Ok(wanted.unwrap_or_default()) };
+    if wanted.is_some() {
+        return Err(ApiError::field("limits", "can't be given by a key: what it makes has its own limits"));
+    }
+    Ok(find(app, caller.user_id, *id).await?.map(|key| key.limits.0).unwrap_or_default())
 }
 
 /// When the new key ends: when it is asked to, and never after the key that makes it.

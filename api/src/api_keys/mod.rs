@@ -1,8 +1,10 @@
 //! API keys of the caller.
 
 pub mod create;
+pub mod get;
 pub mod list;
 pub mod revoke;
+pub mod update;
 
 use chrono::{DateTime, Utc};
 use datagenie_common::{
@@ -12,7 +14,7 @@ use datagenie_common::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{app::App, error::Result};
+use crate::{app::App, error::Result, limits::shown::LimitSet};
 
 /// A key as shown: never the key itself.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -24,6 +26,7 @@ pub struct ApiKeyView {
     /// Its first characters.
     pub prefix: String,
     /// `read`, `ask`, `manage`, `admin`.
+    #[schema(value_type = Vec<crate::openapi::words::Scope>)]
     pub scopes: Vec<String>,
     /// The connections it may use; null: all of its owner's.
     pub connections: Option<Vec<Uuid>>,
@@ -31,6 +34,8 @@ pub struct ApiKeyView {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// What may be used up by it alone, besides its owner's limits; null: nothing is limited of it alone.
+    pub limits: LimitSet,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -45,6 +50,7 @@ impl From<ApiKey> for ApiKeyView {
             connections: key.connections,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
+            limits: key.limits.0.into(),
             created_at: key.created_at,
         }
     }

@@ -5,12 +5,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use datagenie_common::{
-    cache::CacheKey,
-    store::{
-        audit::{self, Entry},
-        sessions,
-    },
+use datagenie_common::store::{
+    audit::{self, Entry},
+    sessions,
 };
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
@@ -34,7 +31,7 @@ async fn logout(State(app): State<App>, framed: Framed, caller: Caller) -> Resul
         return Err(ApiError::new(Code::InvalidRequest, "an API key has no session to end; revoke the key instead"));
     };
     let mut tx = app.pool.begin().await?;
-    sessions::delete(&mut tx, id).await?;
+    sessions::delete(&mut tx, caller.user_id, id).await?;
     let entry = Entry {
         user_id: Some(caller.user_id),
         action: "logout",
@@ -45,8 +42,7 @@ async fn logout(State(app): State<App>, framed: Framed, caller: Caller) -> Resul
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    app.sessions.forget(id);
-    app.cache.delete(&CacheKey::Session { session: id }).await;
+    app.ended.end(&app.sessions, [id]).await;
     let gone = HeaderValue::from_str(&format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))
         .map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())

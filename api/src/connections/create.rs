@@ -39,13 +39,15 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct NewConnectionRequest {
     /// 1 to 100 characters; unique.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// At most 200 characters; the name if not given.
+    #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// What it holds.
     description: Option<String>,
     /// `postgresql`, `mysql` or `sqlite`.
-    #[schema(value_type = String)]
+    #[schema(value_type = crate::openapi::words::DbType)]
     db_type: DbType,
     /// `{host, port, database, username, password, ssl_mode?, ssl_root_cert?, pool_size?, max_overflow?}` or, for SQLite,
     /// `{database: "/path/file.sqlite"}`; never returned. `ssl_mode`: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`;
@@ -53,12 +55,15 @@ struct NewConnectionRequest {
     #[schema(value_type = Object)]
     config: Value,
     /// Sessions at work on it at once over all workers, 1 to 1000; 10 if not given. It wins over the sizes of pools.
+    #[schema(minimum = 1, maximum = 1000)]
     max_connections: Option<i32>,
     /// A statement whose plan costs more is refused, in the planner's own units (PostgreSQL: total cost; MySQL: query cost; MariaDB:
     /// rows looked at; SQLite has none); no limit if not given.
+    #[schema(exclusive_minimum = 0)]
     max_plan_cost: Option<f64>,
     /// Functions that the guard lets through besides its own list, as `name` or `schema.name`: what they do is the giver's business.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     extra_functions: Vec<String>,
     /// Take a role that could write; it stays marked.
     #[serde(default)]
@@ -72,7 +77,7 @@ struct NewConnectionRequest {
 #[utoipa::path(
     post, path = "/v1/connections", tag = "connections", request_body = NewConnectionRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same connection")),
-    responses((status = 201, description = "Registered, being looked at", body = ConnectionView), (status = 404, description = "What this Idempotency-Key registered has been removed", body = crate::error::Problem, content_type = "application/problem+json"))
+    responses((status = 201, description = "Registered, being looked at", body = ConnectionView, headers(("Location" = String))), (status = 404, description = "What this Idempotency-Key registered has been removed", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_connection(State(app): State<App>, framed: Framed, caller: Caller, body: Json<NewConnectionRequest>) -> Result<Response> {
     let new = body.value;

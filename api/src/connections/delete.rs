@@ -2,7 +2,6 @@
 
 use axum::{extract::State, http::StatusCode};
 use datagenie_common::{
-    cache::CacheKey,
     ids::ConnectionId,
     store::{
         audit::{self, Entry},
@@ -12,6 +11,7 @@ use datagenie_common::{
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
+use super::forget_schema;
 use crate::{
     access::Caller,
     app::App,
@@ -43,6 +43,6 @@ async fn delete_connection(State(app): State<App>, framed: Framed, caller: Calle
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    app.cache.delete(&CacheKey::SchemaInfo { connection: id }).await;
+    forget_schema(&app, id).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,6 +26,7 @@ struct ListQuery {
     /// Only the one of this name.
     name: Option<String>,
     /// Items a page, 1 to 200; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

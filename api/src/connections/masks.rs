@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use datagenie_common::{
-    cache::CacheKey,
     ids::ConnectionId,
     model::{
         connections::DbType,
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::get::seen;
+use super::{forget_schema, get::seen};
 use crate::{
     access::Caller,
     app::App,
@@ -49,6 +48,7 @@ const MOST_MASKS: usize = 10_000;
 #[serde(deny_unknown_fields)]
 struct MasksRequest {
     /// At most 10,000; they replace those that the connection has.
+    #[schema(max_items = 10000)]
     masks: Vec<MaskBody>,
 }
 
@@ -63,11 +63,11 @@ struct MaskBody {
     /// Its name.
     column: String,
     /// `email`, `phone`, `card_number` or `name`.
-    #[schema(value_type = String)]
+    #[schema(value_type = crate::openapi::words::MaskKind)]
     kind: MaskKind,
     /// Roles (`admin`, `user`, `viewer`) of users who see it as it is; none if not given.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<crate::openapi::words::Role>)]
     exempt_roles: Vec<Role>,
 }
 
@@ -123,7 +123,7 @@ async fn put_masks(
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
     // What workers hold there for a day has the samples still.
-    app.cache.delete(&CacheKey::SchemaInfo { connection: connection.id }).await;
+    forget_schema(&app, connection.id).await;
     view(&app, connection.id).await
 }
 

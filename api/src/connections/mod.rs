@@ -10,11 +10,15 @@ pub mod permissions;
 pub mod schema;
 pub mod update;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use datagenie_common::{
+    cache::CacheKey,
     crypto::Keyring,
     ids::{ConnectionId, JobId, UserId},
     jobs::{JobKind, LookAtConnection, PAYLOAD_VERSION},
+    lifecycle,
     model::{
         connections::{ConnectionConfig, ConnectionState, DbType, FileConfig, ServerConfig},
         questions::Failure,
@@ -23,6 +27,7 @@ use datagenie_common::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
@@ -44,13 +49,13 @@ pub struct ConnectionView {
     /// What it is.
     pub description: Option<String>,
     /// `postgresql`, `mysql` or `sqlite`.
-    #[schema(value_type = String)]
+    #[schema(value_type = crate::openapi::words::DbType)]
     pub db_type: DbType,
     /// `probing`, `ready`, `refused` or `unreachable`.
-    #[schema(value_type = String)]
+    #[schema(value_type = crate::openapi::words::ConnectionState)]
     pub state: ConnectionState,
     /// Why it is refused or unreachable; of a refusal only administrators are told more than that.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Failure>)]
     pub error: Option<Failure>,
     /// Whether questions may be asked of it.
     pub is_active: bool,
@@ -252,4 +257,22 @@ fn check_extra_functions(given: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How soon Redis is asked again to forget something.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Has Redis forget what it holds of a connection's schema, which may be samples of values. Asked again each second, beside the answer, until
+/// Redis has confirmed it: one that was slow for a moment would keep them for a day.
+async fn forget_schema(app: &App, connection: ConnectionId) {
+    let cache = app.cache.clone();
+    let key = CacheKey::SchemaInfo { connection };
+    if cache.delete(&key).await {
+        return;
+    }
+    lifecycle::spawn("connections.forget_schema", async move {
+        while !cache.delete(&key).await {
+            sleep(ASK_AGAIN).await;
+        }
+    });
 }

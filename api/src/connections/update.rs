@@ -32,7 +32,8 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ConnectionPatch {
-    /// At most 200 characters.
+    /// 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// What it holds.
     description: Option<String>,
@@ -40,12 +41,14 @@ struct ConnectionPatch {
     #[schema(value_type = Option<Object>)]
     config: Option<Value>,
     /// 1 to 1000.
+    #[schema(minimum = 1, maximum = 1000)]
     max_connections: Option<i32>,
     /// A statement whose plan costs more is refused; null takes the limit away.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0)]
     max_plan_cost: Option<Option<f64>>,
     /// Functions that the guard lets through besides its own list, in place of those it has.
+    #[schema(max_items = 1000)]
     extra_functions: Option<Vec<String>>,
     /// Whether questions may be asked of it.
     is_active: Option<bool>,

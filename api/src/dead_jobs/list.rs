@@ -31,18 +31,19 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only of this kind.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<crate::openapi::words::JobKind>)]
     kind: Option<JobKind>,
     /// Only of this user.
     user_id: Option<Uuid>,
     /// Only on this connection.
     connection_id: Option<Uuid>,
     /// Only those that failed with this code.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<crate::openapi::words::FailureCode>)]
     code: Option<FailureCode>,
     /// Only those that died before this time.
     before: Option<DateTime<Utc>>,
     /// Items a page, 1 to 200; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

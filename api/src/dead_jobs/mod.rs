@@ -42,14 +42,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[serde(deny_unknown_fields)]
 struct DeadJobsRequest {
     /// Of this kind.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::JobKind>)]
     kind: Option<JobKind>,
     /// Of this user.
     user_id: Option<Uuid>,
     /// On this connection.
     connection_id: Option<Uuid>,
     /// That failed with this code.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::FailureCode>)]
     code: Option<FailureCode>,
     /// That died before this time.
     before: Option<DateTime<Utc>>,
@@ -57,6 +57,7 @@ struct DeadJobsRequest {
     #[serde(default)]
     all: bool,
     /// How many this call takes, the oldest first: 1 to 10,000; 1,000 if not given.
+    #[schema(minimum = 1, maximum = 10000)]
     limit: Option<usize>,
 }
 

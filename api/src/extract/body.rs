@@ -1,5 +1,7 @@
 //! JSON bodies, and the `Idempotency-Key` that goes with them.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request, rejection::BytesRejection},
@@ -9,6 +11,7 @@ use datagenie_common::store::idempotency::IdempotencyKey;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, error::Category};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::{
     app::App,
@@ -34,7 +37,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         check_type(request.headers())?;
         let key = key(request.headers())?;
         let mut hash = hash_of_head(&request);
-        let bytes = read(request).await?;
+        let bytes = read(app, request).await?;
         hash.update(&bytes);
         let value = parse(&bytes)?;
         Ok(Self { value, idempotency: Idempotency::of(app, key, hash) })
@@ -56,7 +59,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeJson<T> {
         let headers = request.headers().clone();
         let key = key(&headers)?;
         let mut hash = hash_of_head(&request);
-        let bytes = read(request).await?;
+        let bytes = read(app, request).await?;
         hash.update(&bytes);
         let idempotency = Idempotency::of(app, key, hash);
         if bytes.trim_ascii().is_empty() {
@@ -76,7 +79,7 @@ impl FromRequest<App> for NoBody {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let key = key(request.headers())?;
         let hash = hash_of_head(&request);
-        let bytes = read(request).await?;
+        let bytes = read(app, request).await?;
         let is_empty =
             bytes.trim_ascii().is_empty() || serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok_and(|map| map.is_empty());
         if !is_empty {
@@ -102,7 +105,10 @@ impl Idempotency {
 
     // Keyed, because a body may hold a password (a new user's, a connection's), and the hash is kept for a day.
     fn of(app: &App, key: Option<String>, hash: Sha256) -> Self {
-        Self(key.map(|key| IdempotencyKey { key, request_hash: app.keyring.mac(&hash.finalize()) }))
+        Self(key.map(|key| {
+            let mut hashes = app.keyring.macs(&hash.finalize()).into_iter();
+            IdempotencyKey { key, request_hash: hashes.next().unwrap_or_default(), other_hashes: hashes.collect() }
+        }))
     }
 }
 
@@ -118,9 +124,12 @@ fn hash_of_head(request: &Request) -> Sha256 {
 /// The whole body, within the limit that the router sets.
 ///
 /// # Errors
-/// 413 for one that is longer, 400 for one that breaks off.
-pub async fn read(request: Request) -> Result<Bytes> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection {
+/// 413 for one that is longer, 408 for one that does not arrive in time, 400 for one that breaks off.
+pub async fn read(app: &App, request: Request) -> Result<Bytes> {
+    let longest = Duration::from_secs(app.settings.api.body_seconds);
+    let late = || ApiError::new(Code::RequestTimeout, "the body did not arrive in time (api.body_seconds)");
+    let read = timeout(longest, Bytes::from_request(request, &())).await.map_err(|_| late())?;
+    read.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(error) if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(Code::BodyTooLarge, "the body is longer than this service takes (api.max_body_kb)")
         }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use self::{
     body::{Idempotency, Json, MaybeJson, NoBody, read as read_body},
-    conditional::{etagged, is_unchanged},
+    conditional::{etagged, is_unchanged, only_if_match},
     pages::{Page, PageQuery, Query},
     prefer::Wait,
 };

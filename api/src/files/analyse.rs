@@ -37,7 +37,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct AnalyseRequest {
     /// `ko` or `en`: the language of the sentences; the workbook's own if it is not given.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::Language>)]
     language: Option<Language>,
     /// Whether hidden sheets are read too; as it was uploaded if it is not given. Questions over the file see the same sheets.
     include_hidden: Option<bool>,

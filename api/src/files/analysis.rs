@@ -10,11 +10,14 @@ use datagenie_common::{
     analyses::AnalysisChart,
     ids::{FileId, QuestionId},
     model::language::Language,
-    store::files::{self, Asked},
+    store::{
+        files::{self, Asked, File},
+        shares::{self, Shared},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{
-    Value,
+    Value, json,
     value::{RawValue, to_raw_value},
 };
 use sha2::{Digest, Sha256};
@@ -24,11 +27,12 @@ use uuid::Uuid;
 use super::{
     exported::{Format, exported},
     owned,
-    stored::{self, Stored},
+    stored::{self, Held, Stored},
 };
 use crate::{
     access::Caller,
     app::App,
+    audited::Seen,
     error::{ApiError, Code, Result},
     extract::{Id, Query, Wait, etagged, is_unchanged},
     live::wait::until_ended,
@@ -45,7 +49,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[into_params(parameter_in = Query)]
 struct AnalysisQuery {
     /// `json` (default), `csv` (the figures of every column) or `xlsx` (with the pictures).
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^(json|csv|xlsx)$")]
     format: Option<Format>,
     /// `true`: CSV begins with a byte order mark, by which Excel knows UTF-8. CSV only.
     bom: Option<bool>,
@@ -61,16 +65,18 @@ struct AnalysisView {
     /// Its newest job.
     job_id: Uuid,
     /// `pending`, `success`, `error`, `timeout` or `cancelled`.
+    #[schema(value_type = crate::openapi::words::QuestionStatus)]
     status: String,
     /// What the running job is doing.
     stage: Option<String>,
     /// `{done, total, unit}`, where it can be known.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Progress>)]
     progress: Option<Value>,
     /// `{code, stage, message, hint, retryable}`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Failure>)]
     error: Option<Value>,
     /// `ko` or `en`: of the sentences.
+    #[schema(value_type = Option<crate::openapi::words::Language>)]
     language: Option<String>,
     /// Whether hidden sheets were read.
     include_hidden: bool,
@@ -103,6 +109,7 @@ struct AnalysisView {
 struct AnalysisChartView {
     /// `bar`, `line`, `histogram`, `scatter` …
     #[serde(rename = "type")]
+    #[schema(value_type = crate::openapi::words::ChartType)]
     chart_type: String,
     /// The place of its table in `tables`, from 0.
     table: usize,
@@ -128,7 +135,7 @@ impl AnalysisChartView {
     }
 }
 
-/// What the newest analysis of a file found, or how far it is.
+/// What the newest analysis of a file found, or how far it is. Of a file of the caller, or of one whose analysis is shared with him.
 #[utoipa::path(
     get, path = "/v1/files/{id}/analysis", tag = "files",
     params(("id" = uuid::Uuid, Path, description = "The file"), AnalysisQuery, ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),
@@ -154,43 +161,60 @@ async fn get_analysis(
     }
     if format != Format::Json {
         let language = asked.language.as_deref().and_then(|language| language.parse().ok()).unwrap_or(Language::English);
-        let found = found(&app, &caller, &asked).await?;
-        return exported(found, format, query.bom.unwrap_or(false), language).await;
+        let file = read_of(&app, &caller, FileId(id)).await?;
+        let held = found(&app, &caller, &asked).await?;
+        let response = exported(held.found, &file.name, format, query.bom.unwrap_or(false), language).await?;
+        return Ok(Seen { details: Some(json!({ "format": format })), ..Seen::default() }.on(response));
     }
     if asked.status != "success" {
         let status = if is_waiting && asked.status == "pending" { StatusCode::ACCEPTED } else { StatusCode::OK };
         let view = view(id, asked, None)?;
-        return etagged(status, &headers, &view);
+        return Ok(Seen { nothing: true, ..Seen::default() }.on(etagged(status, &headers, &view)?));
     }
     // What was found never changes under its path: who has it is told so without reading it.
     let tag = tag(&asked)?;
     if tag.to_str().is_ok_and(|tag| is_unchanged(&headers, tag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let found = stored::read(&app, &caller, &asked).await?;
-    let view = view(id, asked, Some(found))?;
-    Ok(([(header::ETAG, tag)], axum::Json(view)).into_response())
+    let Held { found, place } = stored::read(&app, &caller, &asked).await?;
+    let text = serde_json::to_vec(&view(id, asked, Some(found))?).map_err(|error| ApiError::internal(&error))?;
+    let headers = [(header::ETAG, tag), (header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((headers, Held::reply(place, text)).into_response())
 }
 
-/// The newest analysis of a file of the caller.
+/// The file whose analysis the caller reads.
+async fn read_of(app: &App, caller: &Caller, file: FileId) -> Result<File> {
+    if let Some(owner) = shares::shared_by_owner(&app.pool, Shared::Analysis(file), caller.user_id).await?
+        && let Some(shared) = files::find(&app.pool, owner, file).await?
+    {
+        return Ok(shared);
+    }
+    owned(app, caller, file).await
+}
+
+/// The newest analysis of a file of the caller, or of one whose analysis is shared with him.
 ///
 /// # Errors
 /// 404, also where none was asked for.
 pub(super) async fn newest(app: &App, caller: &Caller, file: FileId) -> Result<Asked> {
-    match files::newest(&app.pool, caller.user_id, file).await? {
-        Some(asked) => Ok(asked),
+    if let Some(own) = files::newest(&app.pool, caller.user_id, file).await? {
+        return Ok(own);
+    }
+    let asked = match shares::shared_by_owner(&app.pool, Shared::Analysis(file), caller.user_id).await? {
+        Some(owner) => files::newest(&app.pool, owner, file).await?,
         None => {
             owned(app, caller, file).await?;
-            Err(ApiError::new(Code::NotFound, "this file was not analysed; POST to the same path to have it analysed"))
+            None
         }
-    }
+    };
+    asked.ok_or_else(|| ApiError::new(Code::NotFound, "this file was not analysed; POST to the same path to have it analysed"))
 }
 
 /// What an analysis found that has succeeded.
 ///
 /// # Errors
 /// 409 while it has found nothing, 410 where that is gone.
-pub(super) async fn found(app: &App, caller: &Caller, asked: &Asked) -> Result<Stored> {
+pub(super) async fn found(app: &App, caller: &Caller, asked: &Asked) -> Result<Held> {
     if asked.status != "success" {
         return Err(ApiError::new(Code::NotAnswered, format!("the analysis is {}: it has found nothing", asked.status)));
     }

@@ -58,8 +58,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Picture {
 )]
 async fn get_analysis_chart(State(app): State<App>, caller: Caller, picture: Picture) -> Result<Response> {
     let asked = newest(&app, &caller, picture.file).await?;
-    let found = found(&app, &caller, &asked).await?;
-    let chart = found.charts.into_iter().nth(picture.place).map(|found| found.chart).filter(|chart| chart.has_picture());
+    let held = found(&app, &caller, &asked).await?;
+    let chart = held.found.charts.into_iter().nth(picture.place).map(|found| found.chart).filter(|chart| chart.has_picture());
     let chart = chart.ok_or_else(|| ApiError::not_found("picture"))?;
     let drawn = tokio::task::spawn_blocking(move || match picture.form {
         Form::Svg => chart.svg().map(String::into_bytes),

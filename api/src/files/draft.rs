@@ -30,7 +30,7 @@ impl Draft {
         let draft = Self::new(app);
         app.files.copy(ObjectPath::Content { workbook }, draft.path()).await.map_err(|error| match error {
             FilesError::NotFound(_) => ApiError::new(Code::Gone, "the content of this file is gone from storage; upload it again"),
-            error => ApiError::internal(&error),
+            error => error.into(),
         })?;
         Ok(draft)
     }

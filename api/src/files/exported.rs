@@ -12,7 +12,7 @@ use datagenie_common::{
 };
 use tokio::sync::Semaphore;
 
-use super::stored::Stored;
+use super::{names, stored::Stored};
 use crate::{
     error::{ApiError, Result},
     questions::sent,
@@ -38,20 +38,20 @@ enum Made {
     File(std::fs::File),
 }
 
-/// An analysis as CSV (with a byte order mark if one is wanted) or xlsx.
+/// The analysis of a file as CSV (with a byte order mark if one is wanted) or xlsx, called after it.
 ///
 /// # Errors
-/// 500 if the disk is full or the analysis can't be read.
-pub(super) async fn exported(found: Stored, format: Format, bom: bool, language: Language) -> Result<Response> {
+/// 507 if the disk is full, 500 if the analysis can't be read.
+pub(super) async fn exported(found: Stored, file: &str, format: Format, bom: bool, language: Language) -> Result<Response> {
     let _turn = WRITERS.acquire().await.map_err(|error| ApiError::internal(&error))?;
     let making = tokio::task::spawn_blocking(move || make(&found, format, bom, language));
-    let made = making.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
-    let (name, content_type) = match format {
-        Format::Xlsx => ("attachment; filename=\"analysis.xlsx\"", XLSX_TYPE),
-        Format::Json | Format::Csv => ("attachment; filename=\"analysis.csv\"", CSV_TYPE),
+    let made = making.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::of_files(&error))?;
+    let (ending, content_type) = match format {
+        Format::Xlsx => ("analysis.xlsx", XLSX_TYPE),
+        Format::Json | Format::Csv => ("analysis.csv", CSV_TYPE),
     };
-    let headers =
-        [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (header::CONTENT_DISPOSITION, HeaderValue::from_static(name))];
+    let name = names::attachment(file, ending);
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (header::CONTENT_DISPOSITION, name)];
     Ok(match made {
         Made::Text(text) => (headers, text).into_response(),
         Made::File(file) => (headers, sent(file)?).into_response(),

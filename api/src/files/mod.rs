@@ -12,6 +12,7 @@ mod names;
 mod paced;
 mod receive;
 mod stored;
+mod turns;
 pub mod upload;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ use datagenie_common::{
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use self::turns::Uploads;
 use crate::{
     access::Caller,
     app::App,
@@ -38,8 +40,10 @@ pub struct FileView {
     /// Bytes.
     pub size: i64,
     /// SHA-256 of its content, in hex.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub sha256: String,
     /// `xlsx`, `xlsm`, `xlsb`, `xls`, `ods`, `csv` or `tsv`: by its content, whatever its name says.
+    #[schema(value_type = crate::openapi::words::FileKind)]
     pub kind: String,
     /// Whether hidden sheets are read too.
     pub include_hidden: bool,

@@ -10,7 +10,7 @@ use axum::{
     },
     http::header,
 };
-use datagenie_common::files::{FileWriter, FilesError, ObjectPath, kind::HEAD_BYTES};
+use datagenie_common::files::{FileWriter, ObjectPath, kind::HEAD_BYTES};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
@@ -53,8 +53,17 @@ struct Stored {
 /// Reads the form and stores its file at this place.
 ///
 /// # Errors
-/// 413 for a file that is too large, 408 where nothing comes for too long, 400 and 415 for what is no form, 422 for its fields.
+/// 413 for a file that is too large, 408 where nothing comes for too long or it takes too long, 503 and 507 where it can't be stored, 400 and 415 for what is no form, 422 for its fields.
 pub(super) async fn receive(app: &App, request: Request, to: ObjectPath) -> Result<Received> {
+    let most = app.settings.files.upload_time();
+    // Who sends a byte now and then is never silent for long, and would hold a place for days.
+    timeout(most, form(app, request, to)).await.unwrap_or_else(|_| {
+        let detail = format!("the upload took longer than {} s (files.upload_seconds), so it was given up", most.as_secs());
+        Err(ApiError::new(Code::UploadStalled, detail))
+    })
+}
+
+async fn form(app: &App, request: Request, to: ObjectPath) -> Result<Received> {
     let mut form = Form::of(app, request).await?;
     let (mut stored, mut include_hidden) = (None, None);
     while let Some(field) = within(form.patience, form.parts.next_field()).await?.map_err(unreadable)? {
@@ -87,7 +96,7 @@ struct Form {
 
 impl Form {
     async fn of(app: &App, request: Request) -> Result<Self> {
-        let limit = app.settings.files.max_size_mb.saturating_mul(MIB);
+        let limit = app.live_settings.get().files.max_size_mb.saturating_mul(MIB);
         let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > limit.saturating_add(DRAINED)) {
             return Err(too_large(limit));
@@ -108,7 +117,7 @@ async fn store(mut field: Field<'_>, mut writer: FileWriter, limit: u64, patienc
     let name = field.file_name().and_then(names::shown);
     match copy(&mut field, &mut writer, limit, patience, lead).await {
         Ok((sha256, head)) => {
-            let size = writer.finish().await.map_err(|error| storage(&error))?;
+            let size = writer.finish().await?;
             Ok(Stored { name, size, sha256, head })
         }
         Err(error) => {
@@ -131,7 +140,7 @@ async fn copy(field: &mut Field<'_>, writer: &mut FileWriter, limit: u64, patien
         hash.update(&bytes);
         let wanted = HEAD_BYTES.saturating_sub(head.len()).min(bytes.len());
         head.extend_from_slice(&bytes[..wanted]);
-        writer.write(bytes.into()).await.map_err(|error| storage(&error))?;
+        writer.write(bytes.into()).await?;
     }
     let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok((digest, head))
@@ -189,8 +198,4 @@ fn unreadable(error: MultipartError) -> ApiError {
         source = deeper.source();
     }
     ApiError::new(Code::InvalidMultipart, format!("the upload broke off or is no form: {detail}"))
-}
-
-fn storage(error: &FilesError) -> ApiError {
-    ApiError::internal(error)
 }

@@ -1,14 +1,19 @@
 //! A stored analysis, read from file storage or from the cache.
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use datagenie_common::{
     analyses::AnalysisChart,
     cache::{CacheKey, MAX_VALUE_BYTES},
     files::{FilesError, ObjectPath},
-    store::files::Asked,
+    store::{files::Asked, sessions},
 };
+use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::{
@@ -29,37 +34,73 @@ pub(super) struct Stored {
     pub notes: Vec<String>,
 }
 
+/// Bytes that are sent at once.
+const PIECE: usize = 64 * 1024;
+/// Large analyses in memory at once, each with some tens of MiB for as long as its reply takes; the others wait.
+static LARGE: Semaphore = Semaphore::const_new(2);
+/// Sessions of one user whose cached copies are deleted.
+const SESSIONS: i64 = 100;
+
+/// An analysis, and its place among the large ones.
+pub(super) struct Held {
+    pub found: Stored,
+    pub place: Option<SemaphorePermit<'static>>,
+}
+
+impl Held {
+    /// A reply with this text, which keeps the place until it is sent.
+    pub fn reply(place: Option<SemaphorePermit<'static>>, text: Vec<u8>) -> Body {
+        let Some(place) = place else { return Body::from(text) };
+        let pieces = stream::unfold((Bytes::from(text), place), |(mut rest, place)| async move {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, place)))
+        });
+        Body::from_stream(pieces)
+    }
+}
+
 /// What an analysis that succeeded has found.
 ///
 /// # Errors
 /// 410 where it is gone, 500 where it can't be read.
-pub(super) async fn read(app: &App, caller: &Caller, asked: &Asked) -> Result<Stored> {
+pub(super) async fn read(app: &App, caller: &Caller, asked: &Asked) -> Result<Held> {
     let gone = || ApiError::new(Code::Gone, "what the analysis found was kept for its time and is gone; analyse the file again");
     let path = asked.analysis_path.as_deref().ok_or_else(gone)?;
     let (session, hash) = key(caller, asked, path);
     let key = CacheKey::ExcelAnalysis { session, file_hash: &hash };
-    if let Some(stored) = app.cache.get_json(&key).await {
-        return Ok(stored);
+    if let Some(found) = app.cache.get_json(&key).await {
+        return Ok(Held { found, place: None });
     }
     let path: ObjectPath = path.parse().map_err(|error: FilesError| ApiError::internal(&error))?;
-    let bytes = app.files.get_bytes(path).await.map_err(|error| match error {
+    let failed = |error: FilesError| match error {
         FilesError::NotFound(_) => gone(),
-        error => ApiError::internal(&error),
-    })?;
-    let fits = bytes.len() <= MAX_VALUE_BYTES;
+        error => error.into(),
+    };
+    let is_small = app.files.size(path).await.map_err(failed)? <= MAX_VALUE_BYTES as u64;
+    let place = if is_small { None } else { Some(LARGE.acquire().await.map_err(|error| ApiError::internal(&error))?) };
+    let bytes = app.files.get_bytes(path).await.map_err(failed)?;
     // Milliseconds for every MiB.
     let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice::<Stored>(&bytes));
-    let stored = parsed.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
-    if fits {
-        app.cache.set_json(&key, &stored).await;
+    let found = parsed.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
+    if is_small {
+        app.cache.set_json(&key, &found).await;
     }
-    Ok(stored)
+    Ok(Held { found, place })
 }
 
-/// Forgets the cached analysis of a file that is deleted. Nobody could read it any more, and in an hour it is gone by itself.
+/// Forgets the cached analysis of a file that is deleted, under every key that its owner may have read it by. Nobody could read it any
+/// more, and what is missed here is gone by itself in an hour.
 pub(super) async fn forget(app: &App, caller: &Caller, asked: &Asked) {
-    if let Some(path) = &asked.analysis_path {
-        let (session, hash) = key(caller, asked, path);
+    let Some(path) = &asked.analysis_path else { return };
+    let (own, hash) = key(caller, asked, path);
+    let sessions = match sessions::ids(&app.pool, caller.user_id, SESSIONS).await {
+        Ok(sessions) => sessions,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cached analyses are left to their end");
+            Vec::new()
+        }
+    };
+    for session in sessions.into_iter().map(|session| session.0).chain([own, caller.user_id.0]) {
         app.cache.delete(&CacheKey::ExcelAnalysis { session, file_hash: &hash }).await;
     }
 }

@@ -70,7 +70,10 @@ struct UploadForm {
         (status = 400, description = "The form breaks off, or is none", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 408, description = "Nothing came for too long", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 413, description = "The file is larger than `files.max_size_mb`", body = crate::error::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no form, or the file is of a kind that is not read (`unsupported_format`)", body = crate::error::Problem, content_type = "application/problem+json")
+        (status = 415, description = "The body is no form, or the file is of a kind that is not read (`unsupported_format`)", body = crate::error::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "As many uploads of yours are under way as may be (`files.uploads_per_user`), or too much else at once", body = crate::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many uploads are under way as may be (`files.uploads`), or database or file storage do not answer", body = crate::error::Problem, content_type = "application/problem+json"),
+        (status = 507, description = "There is no room for it", body = crate::error::Problem, content_type = "application/problem+json")
     )
 )]
 async fn upload_file(
@@ -80,9 +83,13 @@ async fn upload_file(
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<Response> {
+    let _place = app.uploads.enter(caller.user_id)?;
     let headers = request.headers().clone();
     let mut draft = Draft::new(&app);
     let received = receive(&app, request, draft.path()).await?;
+    if !headers.contains_key(axum::http::header::CONTENT_LENGTH) {
+        app.limits.uploaded(&app, &caller, received.size).await;
+    }
     let include_hidden = match (query.include_hidden, received.include_hidden) {
         (Some(one), Some(other)) if one != other => {
             return Err(ApiError::field("include_hidden", "is sent twice with different values; send it once"));
@@ -90,7 +97,7 @@ async fn upload_file(
         (one, other) => one.or(other).unwrap_or(false),
     };
     let looked_at = kind::of_content(&app.files, draft.path(), received.size, &received.head).await;
-    let kind = looked_at.map_err(|error| ApiError::internal(&error))?.map_err(|what| unsupported(&what))?;
+    let kind = looked_at?.map_err(|what| unsupported(&what))?;
     let name = received.name.clone().unwrap_or_else(|| format!("upload.{kind}"));
     let hidden = if include_hidden { "hidden" } else { "" };
     let key = Idempotency::of_parts(&app, &headers, &["/v1/files", &received.sha256, &name, hidden])?;

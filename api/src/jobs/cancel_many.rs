@@ -45,13 +45,13 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct CancelRequest {
     /// Of this kind.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::JobKind>)]
     kind: Option<JobKind>,
     /// In this lane.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::Lane>)]
     lane: Option<Lane>,
     /// `waiting`: only those that have not begun; `running`: only those that have.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::Unfinished>)]
     state: Option<Unfinished>,
     /// On this connection.
     connection_id: Option<Uuid>,

@@ -24,12 +24,13 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only of this kind.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<crate::openapi::words::JobKind>)]
     kind: Option<JobKind>,
     /// Only in this state.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<crate::openapi::words::JobState>)]
     state: Option<JobState>,
     /// Items a page, 1 to 200; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

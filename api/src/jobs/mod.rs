@@ -29,15 +29,18 @@ pub struct JobView {
     /// Its id.
     pub id: Uuid,
     /// `answer_question`, `probe_connection`, `sync_schema` …
+    #[schema(value_type = crate::openapi::words::JobKind)]
     pub kind: String,
     /// `interactive`, `bulk`, `maintenance` or `webhook`.
+    #[schema(value_type = crate::openapi::words::Lane)]
     pub lane: String,
     /// `waiting`, `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    #[schema(value_type = crate::openapi::words::JobState)]
     pub state: String,
     /// What a running job is doing.
     pub stage: Option<String>,
     /// `{done, total, unit}`, where it can be known.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Progress>)]
     pub progress: Option<Value>,
     /// While it waits; not in lists.
     pub queue: Option<QueueView>,
@@ -54,7 +57,7 @@ pub struct JobView {
     /// Whether it is among the dead jobs, which can be retried.
     pub dead: bool,
     /// Why it has no result.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Failure>)]
     pub error: Option<Value>,
     /// The job that it repeats.
     pub replay_of: Option<Uuid>,
@@ -89,7 +92,7 @@ pub struct AttemptView {
     /// What it was doing.
     pub stage: Option<String>,
     /// Why it brought no result.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Failure>)]
     pub error: Option<Value>,
 }
 

@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use datagenie_common::{cache::Cache, events::Point, ids::UserId, lifecycle};
+use datagenie_common::{
+    cache::Cache,
+    events::Point,
+    ids::{QuestionId, UserId},
+    lifecycle,
+};
 use sqlx::PgPool;
 use tokio::{
     sync::Notify,
@@ -81,6 +86,11 @@ impl Hub {
     /// Watches the session or key of one who opens a stream.
     pub(super) fn signed_in(&self, caller: &Caller) -> Arc<SignedIn> {
         self.shared.signed_in.watch(caller)
+    }
+
+    /// Watches that a question is shared with one who opens a stream of it.
+    pub(super) fn shared_with(&self, question: QuestionId, caller: &Caller) -> Arc<SignedIn> {
+        self.shared.signed_in.watch_share(question, caller)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use datagenie_common::{
-    ids::{ApiKeyId, SessionId},
+    ids::{ApiKeyId, QuestionId, SessionId, UserId},
     model::users::Role,
-    store::{StoreError, api_keys, sessions},
+    store::{StoreError, api_keys, sessions, shares},
 };
 use tokio::{
     sync::Notify,
@@ -28,7 +28,10 @@ const EVERY: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Credential {
     Session(SessionId),
-    Key(ApiKeyId),
+    /// With its version: one whose scopes or connections have changed is another one.
+    Key(ApiKeyId, i64),
+    /// That this question is shared with this user.
+    Share(QuestionId, UserId),
 }
 
 /// A session or key in the role in which streams were opened with it. Shared by those streams.
@@ -37,7 +40,7 @@ pub(super) struct SignedIn {
 }
 
 impl SignedIn {
-    /// Waits until the session or key has ended, its user is not active any more, or his role is another one.
+    /// Waits until the session or key has ended, its user is not active any more, his role is another one, or the key may do less.
     pub(super) async fn ended(&self) {
         self.over.cancelled().await;
     }
@@ -55,10 +58,19 @@ impl SignedInWatch {
     pub(super) fn watch(&self, caller: &Caller) -> Arc<SignedIn> {
         let credential = match &caller.via {
             Via::Session(id) => Credential::Session(*id),
-            Via::ApiKey { id, .. } => Credential::Key(*id),
+            Via::ApiKey { id, version, .. } => Credential::Key(*id, *version),
         };
+        self.watched_by(credential, caller.role)
+    }
+
+    /// Watches that a question is shared with the caller, likewise.
+    pub(super) fn watch_share(&self, question: QuestionId, caller: &Caller) -> Arc<SignedIn> {
+        self.watched_by(Credential::Share(question, caller.user_id), caller.role)
+    }
+
+    fn watched_by(&self, credential: Credential, role: Role) -> Arc<SignedIn> {
         let mut held = self.held();
-        let entry = held.entry((credential, caller.role)).or_default();
+        let entry = held.entry((credential, role)).or_default();
         if let Some(signed_in) = entry.upgrade() {
             return signed_in;
         }
@@ -125,23 +137,29 @@ async fn look(hub: &Hub, watched: &[(Credential, Role)]) {
 }
 
 async fn still_signed_in(hub: &Hub, watched: &[(Credential, Role)]) -> Result<HashSet<(Credential, Role)>, StoreError> {
-    let (mut sessions, mut keys): (Vec<Uuid>, Vec<Uuid>) = (Vec::new(), Vec::new());
+    let (mut sessions, mut keys, mut shared) = (Vec::<Uuid>::new(), Vec::<Uuid>::new(), Vec::<(Uuid, Uuid)>::new());
     for (credential, _) in watched {
         match credential {
             Credential::Session(id) => sessions.push(id.0),
-            Credential::Key(id) => keys.push(id.0),
+            Credential::Key(id, _) => keys.push(id.0),
+            Credential::Share(question, reader) => shared.push((question.0, reader.0)),
         }
     }
     let pool = hub.pool();
     let mut still = HashSet::new();
     still.extend(sessions::active_among(pool, &sessions).await?.into_iter().map(|(id, role)| (Credential::Session(id), role)));
-    still.extend(api_keys::active_among(pool, &keys).await?.into_iter().map(|(id, role)| (Credential::Key(id), role)));
+    still.extend(api_keys::active_among(pool, &keys).await?.into_iter().map(|(id, version, role)| (Credential::Key(id, version), role)));
+    let (questions, readers): (Vec<Uuid>, Vec<Uuid>) = shared.into_iter().unzip();
+    let shared: HashSet<(Uuid, Uuid)> = shares::among(pool, &questions, &readers).await?.into_iter().collect();
+    // The role is watched with the session or the key.
+    let is_shared =
+        |one: &&(Credential, Role)| matches!(one.0, Credential::Share(question, reader) if shared.contains(&(question.0, reader.0)));
+    still.extend(watched.iter().filter(is_shared).copied());
     Ok(still)
 }
 
 #[cfg(test)]
 mod tests {
-    use datagenie_common::ids::UserId;
     use futures::FutureExt;
 
     use super::*;
@@ -150,7 +168,7 @@ mod tests {
     fn streams_of_one_session_share_a_watch_that_goes_with_the_last_of_them() {
         let watch = SignedInWatch::default();
         let session = SessionId::new();
-        let caller = |role| Caller { user_id: UserId::new(), role, via: Via::Session(session) };
+        let caller = |role| Caller { user_id: UserId::new(), role, via: Via::Session(session), must_change_password: false };
         let (first, second) = (watch.watch(&caller(Role::User)), watch.watch(&caller(Role::User)));
         let promoted = watch.watch(&caller(Role::Admin));
         assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &promoted));

@@ -30,7 +30,7 @@ use crate::{
         registry::Awaited,
         signed_in::SignedIn,
     },
-    questions::owned,
+    questions::reading::readable,
 };
 
 /// The route.
@@ -38,10 +38,10 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(question_events)
 }
 
-/// Progress and end of a question, as Server-Sent Events.
+/// Progress and end of a question of the caller, or of one that is shared with him, as Server-Sent Events.
 ///
 /// Progress events have no `id` and may be lost; the terminal event's `id` is its sequence. The stream ends with it, and within a second
-/// of the end of the caller's session or key. Asked for again, the stream goes on: the one event that can have been missed is the
+/// of the end of the caller's session or key, or of the sharing. Asked for again, the stream goes on: the one event that can have been missed is the
 /// terminal one, and it is sent if it is there. One who has had it (`Last-Event-ID`) gets 204, which tells a browser to stop.
 #[utoipa::path(
     get, path = "/v1/questions/{id}/events", tag = "questions",
@@ -51,7 +51,8 @@ pub fn route() -> UtoipaMethodRouter<App> {
 async fn question_events(State(app): State<App>, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
     let last = last_event(&headers)?;
-    let job = JobId(owned(&app, &caller, id).await?.job_id);
+    let question = readable(&app, &caller, id).await?;
+    let job = JobId(question.job_id);
     // Watching begins before the first look, so that nothing falls between.
     let subscription = app.hub.watch(&id.to_string(), Some(Awaited::Job(job)), true);
     if let Some(last) = last
@@ -61,8 +62,10 @@ async fn question_events(State(app): State<App>, caller: Caller, Id(id): Id, hea
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let signed_in = app.hub.signed_in(&caller);
+    let shared = (question.user_id != caller.user_id.0).then(|| app.hub.shared_with(id, &caller));
+    drop(question);
     // What holds the request's headers is given up here: they keep a buffer of the connection alive.
-    let follow = Follow { app, signed_in, subscription, job, look: Some(Instant::now()), over: false };
+    let follow = Follow { app, signed_in, shared, subscription, job, look: Some(Instant::now()), over: false };
     let stream = stream::unfold(follow, Follow::next);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
@@ -80,6 +83,8 @@ type Item = std::result::Result<sse::Event, Infallible>;
 struct Follow {
     app: App,
     signed_in: Arc<SignedIn>,
+    /// Of one it is shared with: he reads it for as long as it is.
+    shared: Option<Arc<SignedIn>>,
     subscription: Subscription,
     job: JobId,
     /// When to look for the terminal event.
@@ -99,7 +104,7 @@ impl Follow {
                 let end = Box::pin(events::of_job(&self.app.pool, self.job));
                 let found = tokio::select! {
                     biased;
-                    () = self.signed_in.ended() => return None,
+                    () = self.ended() => return None,
                     () = self.app.stopping.cancelled() => return None,
                     found = timeout(PATIENCE, end) => found,
                 };
@@ -111,7 +116,7 @@ impl Follow {
             tokio::select! {
                 // First whether there may be more at all.
                 biased;
-                () = self.signed_in.ended() => return None,
+                () = self.ended() => return None,
                 () = self.app.stopping.cancelled() => return None,
                 signal = self.subscription.next() => match signal {
                     Signal::Told(told) => return Some((Ok(progress(&told)), self)),
@@ -123,17 +128,38 @@ impl Follow {
         }
     }
 
+    /// Waits until the reader may read it no more.
+    async fn ended(&self) {
+        match &self.shared {
+            Some(shared) => tokio::select! {
+                () = self.signed_in.ended() => {}
+                () = shared.ended() => {}
+            },
+            None => self.signed_in.ended().await,
+        }
+    }
+
     /// The terminal event, if it was found; when to look again, if the database did not say.
     fn found(&mut self, found: std::result::Result<std::result::Result<Option<Event>, StoreError>, Elapsed>) -> Option<Event> {
         if let Ok(Ok(end)) = found {
             self.look = None;
-            return end;
+            let shared = self.shared.is_some();
+            return end.map(|end| if shared { outline(end) } else { end });
         }
         // The one look for all who wait has warned of it.
         tracing::debug!("no look at a question's end");
         self.look = Some(self.subscription.next_look());
         None
     }
+}
+
+/// The end as one is told it with whom the question is shared: why it failed, and what it was asked of, depend on his own permissions.
+fn outline(mut end: Event) -> Event {
+    if let Some(data) = end.data.as_object_mut() {
+        data.remove("error");
+        data.remove("connection_id");
+    }
+    end
 }
 
 fn progress(told: &Told) -> sse::Event {

@@ -42,23 +42,26 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AskRequest {
-    /// In your own words; this or `sql`, or both.
+    /// In your own words; this or `sql`, or both. At most `limits.question_bytes` bytes.
+    #[schema(min_length = 1)]
     question: Option<String>,
     /// The database it is asked of; neither this nor a file: a general question.
     connection_id: Option<Uuid>,
     /// The uploaded file it is asked of. A question that `follows` one about a file is asked of that file where neither is given.
     file_id: Option<Uuid>,
-    /// A reviewed statement, run through the same guard instead of drafting one.
+    /// A reviewed statement, run through the same guard instead of drafting one; it needs a connection or a file. At most 65,536 bytes.
+    #[schema(min_length = 1, max_length = 65536)]
     sql: Option<String>,
     /// An earlier question of yours that this one refers to.
     follows: Option<Uuid>,
     /// `use` (default) or `skip`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::CacheMode>)]
     cache: Option<CacheMode>,
     /// Seconds until it is given up, 1 to 86400.
     #[schema(minimum = 1, maximum = 86400)]
     deadline_seconds: Option<f64>,
     /// Called once at its end, with the envelope of its terminal event, signed with your callback secret; at most 2,048 characters.
+    #[schema(format = "uri", max_length = 2048)]
     callback_url: Option<String>,
 }
 
@@ -100,8 +103,12 @@ async fn ask_question(
         question.follows.map(|id| id.0),
         app.clock.now(),
     );
+    let room = app.limits.room(&app, &caller).await?;
     let id = match app.intake.submit(question).await? {
         Submitted::New { .. } => {
+            if let Some(room) = room {
+                room.stored();
+            }
             app.live.progress(caller.user_id, &id.to_string(), "question.queued", json!({ "question_id": id, "job_id": view.job_id }));
             if wait.0.is_zero() {
                 return reply(&view, true, &headers);
@@ -127,7 +134,7 @@ async fn as_it_is(app: &App, caller: &Caller, id: QuestionId, wait: Wait, header
         question = owned(app, caller, id).await?;
     }
     let pending = question.status == "pending";
-    show(app, question, pending, headers).await
+    show(app, caller, question, pending, headers).await
 }
 
 /// Checks all that can be checked before the commit.

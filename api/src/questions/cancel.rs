@@ -24,5 +24,5 @@ pub fn route() -> UtoipaMethodRouter<App> {
 async fn cancel_question(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let job = JobId(owned(&app, &caller, QuestionId(id)).await?.job_id);
     let status = stop(&app, &framed, &caller, Some(caller.user_id), job, "question", id).await?;
-    show(&app, owned(&app, &caller, QuestionId(id)).await?, status == StatusCode::ACCEPTED, &headers).await
+    show(&app, &caller, owned(&app, &caller, QuestionId(id)).await?, status == StatusCode::ACCEPTED, &headers).await
 }

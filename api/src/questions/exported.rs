@@ -59,7 +59,7 @@ pub fn as_csv(columns: Vec<Column>, rows: Batches, about: &About, bom: bool) -> 
 /// The whole result as a workbook, as far as a sheet has room.
 ///
 /// # Errors
-/// 500 if the disk is full or the rows cannot be read.
+/// 507 if the disk is full, 500 if the rows cannot be read.
 pub async fn as_xlsx(columns: Vec<Column>, mut rows: Batches, about: About) -> Result<Response> {
     let headers = named("result.xlsx", "result-truncated.xlsx", &about, XLSX_TYPE);
     let _turn = WRITERS.acquire().await.map_err(|error| ApiError::internal(&error))?;
@@ -72,7 +72,7 @@ pub async fn as_xlsx(columns: Vec<Column>, mut rows: Batches, about: About) -> R
         }
     }
     drop(sender);
-    let file = writer.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
+    let file = writer.await.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::of_files(&error))?;
     Ok((headers, sent(file)?).into_response())
 }
 

@@ -7,7 +7,7 @@ use datagenie_common::{
 };
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{QuestionView, shown::show};
+use super::{QuestionView, reading::readable, shown::show};
 use crate::{
     access::Caller,
     app::App,
@@ -30,7 +30,8 @@ pub async fn owned(app: &App, caller: &Caller, id: QuestionId) -> Result<Questio
     found.filter(|question| caller.may_see(question.connection_id)).ok_or_else(|| ApiError::not_found("question"))
 }
 
-/// A question of the caller, with its answer when that is there.
+/// A question of the caller, or one that is shared with him, with its answer when that is there. Of a shared one the answer is shown as
+/// far as his own permissions cover it.
 #[utoipa::path(
     get, path = "/v1/questions/{id}", tag = "questions",
     params(("id" = uuid::Uuid, Path, description = "The question"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),
@@ -38,12 +39,12 @@ pub async fn owned(app: &App, caller: &Caller, id: QuestionId) -> Result<Questio
 )]
 async fn get_question(State(app): State<App>, caller: Caller, Id(id): Id, wait: Wait, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
-    let mut question = owned(&app, &caller, id).await?;
+    let mut question = readable(&app, &caller, id).await?;
     if question.status == "pending" && !wait.0.is_zero() {
         until_ended(&app, id, wait).await?;
-        question = owned(&app, &caller, id).await?;
+        question = readable(&app, &caller, id).await?;
     }
     // 202 is the answer to a wait that was not long enough; a plain look at a question is a look at a resource that is there.
     let waited_in_vain = question.status == "pending" && !wait.0.is_zero();
-    show(&app, question, waited_in_vain, &headers).await
+    show(&app, &caller, question, waited_in_vain, &headers).await
 }

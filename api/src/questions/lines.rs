@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use datagenie_common::{
-    files::ObjectPath,
+    files::{FilesError, ObjectPath},
     store::answers::{Rows, RowsFile},
 };
 use futures::{Stream, StreamExt, stream};
@@ -28,11 +28,14 @@ pub async fn of(app: &App, rows: Rows, first: u64) -> Result<Batches> {
         Rows::File(file) => {
             let (offset, at) = nearest(&file, first);
             let path: ObjectPath = file.path.parse().map_err(|_| gone())?;
-            let chunks = app.files.stream_from(path, offset).await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "a result's file can't be read");
-                gone()
+            let chunks = app.files.stream_from(path, offset).await.map_err(|error| match error {
+                FilesError::NotFound(path) => {
+                    tracing::error!(%path, "a result's file is gone");
+                    gone()
+                }
+                error => error.into(),
             })?;
-            (chunks.map(|chunk| chunk.map(Bytes::from).map_err(|error| ApiError::internal(&error))).boxed(), first - at)
+            (chunks.map(|chunk| chunk.map(Bytes::from).map_err(ApiError::from)).boxed(), first - at)
         }
     };
     Ok(skipped(split(chunks), usize::try_from(skip).unwrap_or(usize::MAX)))

@@ -5,12 +5,14 @@ pub mod cancel;
 pub mod chart;
 pub mod exported;
 pub mod get;
-mod lines;
+pub mod lines;
 pub mod list;
+pub mod reading;
 pub mod rerun;
 pub mod result;
 mod shown;
 
 pub use exported::sent;
 pub use get::owned;
-pub use shown::{QuestionView, QueueView};
+pub use reading::covers;
+pub use shown::{QuestionView, QueueView, withheld};

@@ -34,6 +34,7 @@ async fn rerun_question(State(app): State<App>, framed: Framed, caller: Caller, 
     let id = QuestionId(id);
     owned(&app, &caller, id).await?;
     app.admission.enter(caller.user_id, 1).await?;
+    let room = app.limits.room(&app, &caller).await?;
     #[expect(clippy::cast_precision_loss, reason = "seconds of a deadline are few")]
     let deadline_seconds = app.settings.jobs.deadline_seconds as f64;
     let max_attempts = i16::try_from(app.settings.jobs.max_attempts).unwrap_or(i16::MAX);
@@ -59,6 +60,9 @@ async fn rerun_question(State(app): State<App>, framed: Framed, caller: Caller, 
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
+    if let Some(room) = room {
+        room.stored();
+    }
     app.let_in(&job);
-    show(&app, owned(&app, &caller, id).await?, true, &headers).await
+    show(&app, &caller, owned(&app, &caller, id).await?, true, &headers).await
 }

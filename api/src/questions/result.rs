@@ -13,7 +13,6 @@ use datagenie_common::{
     },
     store::{
         answers,
-        audit::{self, Entry},
         questions::Question,
         upkeep::{self, Kept},
     },
@@ -26,16 +25,15 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use super::{
     chart, exported,
-    get::owned,
     lines::{self, Batches},
-    shown::{may_still_read, withheld_error},
+    reading::{readable, sight},
 };
 use crate::{
     access::Caller,
     app::App,
+    audited::Seen,
     error::{ApiError, Code, Result},
     extract::{Id, Query},
-    frame::Framed,
 };
 
 /// The route.
@@ -61,11 +59,13 @@ word_enum! {
 #[into_params(parameter_in = Query)]
 struct ResultQuery {
     /// `json` (default, paged), `csv` or `xlsx` (whole).
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^(json|csv|xlsx)$")]
     format: Option<Format>,
     /// Rows a page, 1 to 1000; 100 if not given. JSON only.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
     /// `next_cursor` of the page before. JSON only.
+    #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
     /// `true`: the whole result in one document instead of a page. JSON only.
     all: Option<bool>,
@@ -118,10 +118,10 @@ impl ResultQuery {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ResultPage {
     /// `[{name, type, kind}]`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<crate::openapi::shapes::ResultColumn>)]
     columns: Vec<Column>,
     /// Arrays in the order of `columns`.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
     rows: Vec<Row>,
     /// Rows of the whole result.
     row_count: i32,
@@ -136,39 +136,23 @@ struct ResultPage {
     get, path = "/v1/questions/{id}/result", tag = "questions", params(("id" = uuid::Uuid, Path, description = "The question"), ResultQuery),
     responses((status = 200, description = "A page; or the whole result: with `all=true` as one such document, with `format=csv` as text/csv (texts that begin like a formula after an apostrophe), with `format=xlsx` as a workbook. The name of a file whose result a limit cut off ends with `-truncated`", content((ResultPage = "application/json"), (String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), (status = 422, description = "A parameter is out of range or does not go with the form", body = crate::error::Problem, content_type = "application/problem+json"), (status = 409, description = "There is no answer", body = crate::error::Problem, content_type = "application/problem+json"), (status = 410, description = "It was kept for its time", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
-async fn get_result(
-    State(app): State<App>,
-    framed: Framed,
-    caller: Caller,
-    Id(id): Id,
-    Query(query): Query<ResultQuery>,
-) -> Result<Response> {
+async fn get_result(State(app): State<App>, caller: Caller, Id(id): Id, Query(query): Query<ResultQuery>) -> Result<Response> {
     let wanted = query.wanted()?;
     let question = answered(&app, &caller, QuestionId(id)).await?;
     let (columns, rows) = answers::rows(&app.pool, JobId(question.job_id)).await?.ok_or_else(gone)?;
-    let mut conn = app.pool.acquire().await?;
-    let details = json!({ "format": query.format.unwrap_or(Format::Json) });
-    let entry = Entry {
-        user_id: Some(caller.user_id),
-        action: "result.read",
-        resource_type: "question",
-        resource_id: Some(id.to_string()),
-        success: true,
-        details,
-    };
-    audit::insert(&mut conn, &framed.origin, entry).await?;
-    drop(conn);
+    let details = json!({ "format": query.format.unwrap_or(Format::Json), "whole": !matches!(wanted, Wanted::Page { .. }) });
     let first = if let Wanted::Page { first, .. } = wanted { first } else { 0 };
     let rows = lines::of(&app, rows, first).await?;
-    match wanted {
-        Wanted::Page { first, limit } => page(&question, columns, rows, first, limit).await,
-        Wanted::Json => Ok(exported::as_json(&columns, rows, &about(&question, None))),
-        Wanted::Csv { bom } => Ok(exported::as_csv(columns, rows, &about(&question, None), bom)),
+    let response = match wanted {
+        Wanted::Page { first, limit } => page(&question, columns, rows, first, limit).await?,
+        Wanted::Json => exported::as_json(&columns, rows, &about(&question, None)),
+        Wanted::Csv { bom } => exported::as_csv(columns, rows, &about(&question, None), bom),
         Wanted::Xlsx => {
             let picture = chart::png(&app, &question).await?;
-            exported::as_xlsx(columns, rows, about(&question, picture)).await
+            exported::as_xlsx(columns, rows, about(&question, picture)).await?
         }
-    }
+    };
+    Ok(Seen { details: Some(details), ..Seen::default() }.on(response))
 }
 
 // What an exported file says of itself, in the question's language.
@@ -183,28 +167,26 @@ fn about(question: &Question, picture: Option<Vec<u8>>) -> About {
     }
 }
 
-/// A question of the caller that has an answer which he may still read.
+/// A question of the caller, or shared with him, that has an answer which he may read now.
 ///
 /// # Errors
 /// 404, 410 for an id older than questions are kept, 409 while there is none, 403 when the permissions have changed.
 pub async fn answered(app: &App, caller: &Caller, id: QuestionId) -> Result<Question> {
-    let question = match owned(app, caller, id).await {
+    let question = match readable(app, caller, id).await {
         Err(error) if error.code == Code::NotFound && is_past(app, id).await? => return Err(gone()),
         found => found?,
     };
     if question.status != "success" {
         return Err(ApiError::new(Code::NotAnswered, format!("the question is {}: it has no result", question.status)));
     }
-    if !may_still_read(app, &question).await? {
-        return Err(withheld_error());
-    }
+    sight(app, caller.user_id, &question).await?.whole()?;
     Ok(question)
 }
 
 /// Whether the id was made so long ago that its question would be gone. It says nothing of whether there ever was one.
 async fn is_past(app: &App, id: QuestionId) -> Result<bool> {
     // A keeping time that can't be used removes nothing, so nothing is past it.
-    let Ok(days) = upkeep::kept(&app.pool, Kept::Questions).await? else { return Ok(false) };
+    let Ok(days) = app.live_settings.kept(Kept::Questions) else { return Ok(false) };
     Ok(upkeep::question_is_past(&app.pool, id, days).await?)
 }
 

@@ -8,19 +8,18 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use datagenie_common::{
-    ids::{ConnectionId, UserId},
-    model::{
-        policies::Policy,
-        questions::{Failure, FailureCode},
-    },
-    store::{connections, permissions, questions::Question},
+    model::questions::{Failure, FailureCode},
+    store::questions::Question,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::reading::{self, Sight};
 use crate::{
+    access::Caller,
     app::App,
+    audited::Seen,
     error::{ApiError, Result},
     extract::etagged,
 };
@@ -31,11 +30,13 @@ pub struct QuestionView {
     /// Its id.
     pub id: Uuid,
     /// `pending`, `success`, `error`, `timeout` or `cancelled`.
+    #[schema(value_type = crate::openapi::words::QuestionStatus)]
     pub status: String,
     /// What the running job is doing.
+    #[schema(value_type = Option<crate::openapi::words::Stage>)]
     pub stage: Option<String>,
     /// `{done, total, unit}`, where it can be known.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Progress>)]
     pub progress: Option<Value>,
     /// While it waits.
     pub queue: Option<QueueView>,
@@ -50,12 +51,13 @@ pub struct QuestionView {
     /// The statement that ran; for a failure the last one tried. Null where the answer is withheld.
     pub sql: Option<String>,
     /// `postgresql`, `mysql` or `sqlite`.
+    #[schema(value_type = Option<crate::openapi::words::DbType>)]
     pub dialect: Option<String>,
     /// `[{name, type, kind}]`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<crate::openapi::shapes::ResultColumn>)]
     pub columns: Value,
     /// The first page (at most 100 rows), as arrays in the order of `columns`.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     pub rows: Value,
     /// Rows of the whole result.
     pub row_count: Option<i32>,
@@ -66,23 +68,24 @@ pub struct QuestionView {
     /// In the language of the question; its numbers are computed from the rows.
     pub summary: Option<String>,
     /// `[{kind, text, evidence}]`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<crate::openapi::shapes::Insight>)]
     pub insights: Value,
     /// 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     pub confidence: Option<f32>,
     /// `{model, tables, attempts}`; null where the answer is withheld.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Provenance>)]
     pub provenance: Option<Value>,
     /// `{prompt_tokens, completion_tokens, cost}`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Usage>)]
     pub usage: Option<Value>,
     /// Milliseconds by stage.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, u64>>)]
     pub timings_ms: Option<Value>,
     /// Whether the rows come from the cache.
     pub cached: bool,
     /// `{code, stage, message, hint, retryable, position?, clarification?}`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::openapi::shapes::Failure>)]
     pub error: Option<Value>,
     /// Its newest job.
     pub job_id: Uuid,
@@ -116,6 +119,7 @@ impl QueueView {
 pub struct ChartView {
     /// `number`, `bar`, `grouped_bar`, `line`, `pie`, `table` …
     #[serde(rename = "type")]
+    #[schema(value_type = crate::openapi::words::ChartType)]
     pub chart_type: String,
     /// Vega-Lite 5.
     #[schema(value_type = Option<Object>)]
@@ -221,7 +225,27 @@ impl QuestionView {
         self.insights = json!([]);
         self.error = Some(json!(withheld()));
     }
+
+    /// What is left for one it is shared with whose own permissions do not cover its answer: that there is such a question, and how it
+    /// ended.
+    fn outline(&mut self, knows_connection: bool) {
+        let failure = self.error.take().map(
+            |error| json!({ "code": error["code"], "stage": null, "message": NOT_YOURS, "hint": null, "retryable": error["retryable"] }),
+        );
+        self.withhold();
+        self.error = if self.status == "success" { Some(json!(not_covered())) } else { failure };
+        self.dialect = None;
+        self.confidence = None;
+        self.usage = None;
+        self.timings_ms = None;
+        if !knows_connection {
+            self.connection_id = None;
+        }
+    }
 }
+
+/// Why the question of somebody else failed.
+const NOT_YOURS: &str = "the question was not answered; its owner is told why";
 
 /// Why an answer that was there is not shown.
 fn expired() -> Failure {
@@ -229,60 +253,29 @@ fn expired() -> Failure {
         .hint("POST /v1/questions/{id}/rerun asks the question again")
 }
 
+/// Why an answer that is there is not shown to one it is shared with.
+pub fn not_covered() -> Failure {
+    Failure::new(FailureCode::PermissionDenied, "your own permissions do not cover this answer: sharing a question gives none")
+        .hint("ask an administrator for the permission to read what it was read from")
+}
+
 /// Why an answer that is there is not shown.
-fn withheld() -> Failure {
+pub fn withheld() -> Failure {
     Failure::new(FailureCode::PermissionDenied, "your permissions on this connection have changed since; the answer is not shown")
         .hint("ask again under the permissions of now")
-}
-
-/// The error of a result, chart or export that may no longer be read.
-pub fn withheld_error() -> ApiError {
-    ApiError::new(crate::error::Code::PermissionDenied, withheld().message)
-}
-
-/// Whether the policy of now still lets the owner read what was read under the policy of then (invariant 10).
-///
-/// # Errors
-/// If the database fails.
-pub async fn may_still_read(app: &App, question: &Question) -> Result<bool> {
-    let Some(then) = &question.policy_version else { return Ok(true) };
-    if question.current_policy_version.as_ref() == Some(then) {
-        return Ok(true);
-    }
-    let Some(connection) = question.connection_id else { return Ok(false) };
-    let policy = permissions::policy(&app.pool, UserId(question.user_id), ConnectionId(connection), app.settings.query.limits()).await?;
-    let Some(policy) = policy else { return Ok(false) };
-    let default_schema = connections::default_schema(&app.pool, ConnectionId(connection)).await?.unwrap_or_default();
-    Ok(covers(&policy, question, &default_schema))
-}
-
-// Every table that was read is allowed still, and none of them has a mask: stored rows were masked by the rules of then. A name with more
-// than one point may be split in more than one way, and must be fine in each.
-fn covers(policy: &Policy, question: &Question, default_schema: &str) -> bool {
-    let tables = question.provenance.as_ref().and_then(|provenance| provenance["tables"].as_array()).cloned().unwrap_or_default();
-    let is_masked = |schema: &str, table: &str| {
-        policy.masks.iter().any(|mask| mask.schema.eq_ignore_ascii_case(schema) && mask.table.eq_ignore_ascii_case(table))
-    };
-    let may_be_read = |schema: &str, table: &str| policy.allows(schema, table, default_schema) && !is_masked(schema, table);
-    policy.can_query
-        && tables.iter().filter_map(Value::as_str).all(|name| {
-            let mut splits = name.match_indices('.').map(|(at, point)| (&name[..at], &name[at + point.len()..])).peekable();
-            if splits.peek().is_none() {
-                return may_be_read(default_schema, name);
-            }
-            splits.all(|(schema, table)| may_be_read(schema, table))
-        })
 }
 
 /// The question, as the caller may see it now; `accepted`: as 202, with where and when to look.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn show(app: &App, question: Question, accepted: bool, headers: &HeaderMap) -> Result<Response> {
-    let readable = may_still_read(app, &question).await?;
+pub async fn show(app: &App, caller: &Caller, question: Question, accepted: bool, headers: &HeaderMap) -> Result<Response> {
+    let sight = reading::sight(app, caller.user_id, &question).await?;
     let mut view = QuestionView::of(question);
-    if !readable {
-        view.withhold();
+    match sight {
+        Sight::Whole => {}
+        Sight::Withheld => view.withhold(),
+        Sight::Outline { knows_connection } => view.outline(knows_connection),
     }
     reply(&view, accepted, headers)
 }
@@ -292,10 +285,12 @@ pub async fn show(app: &App, question: Question, accepted: bool, headers: &Heade
 /// # Errors
 /// Never in practice: an id is a valid header.
 pub fn reply(view: &QuestionView, accepted: bool, headers: &HeaderMap) -> Result<Response> {
+    // One that is under way shows nothing but what was asked.
+    let seen = Seen { nothing: view.status == "pending", id: Some(view.id), ..Seen::default() };
     if !accepted {
-        return etagged(StatusCode::OK, headers, view);
+        return Ok(seen.on(etagged(StatusCode::OK, headers, view)?));
     }
-    let mut response = etagged(StatusCode::ACCEPTED, headers, view)?;
+    let mut response = seen.on(etagged(StatusCode::ACCEPTED, headers, view)?);
     let location = HeaderValue::from_str(&format!("/v1/questions/{}", view.id)).map_err(|error| ApiError::internal(&error))?;
     response.headers_mut().insert(header::LOCATION, location);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(Duration::from_secs(1).as_secs()));

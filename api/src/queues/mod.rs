@@ -62,6 +62,7 @@ impl From<&Pause> for PauseView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct LaneView {
     /// `interactive`, `bulk`, `maintenance` or `webhook`.
+    #[schema(value_type = crate::openapi::words::Lane)]
     name: String,
     /// Jobs that are due and not rung yet.
     waiting: i64,
@@ -87,6 +88,7 @@ pub struct LaneView {
 
 /// A kind of jobs.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct KindView {
     /// `answer_question` …
     name: String,

@@ -40,7 +40,7 @@ impl FromRequest<App> for PauseRequest {
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         // A chunked body shows only when it is read that there is nothing in it.
         let (parts, body) = request.into_parts();
-        let bytes = read_body(Request::from_parts(parts.clone(), body)).await?;
+        let bytes = read_body(app, Request::from_parts(parts.clone(), body)).await?;
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::default());
         }

@@ -16,7 +16,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{ScheduleView, audited, check, check_action, read_action, seen, timing};
+use super::{
+    ScheduleView,
+    action::{check_action, read_action},
+    audited, check, seen, timing,
+};
 use crate::{
     access::Caller,
     app::App,
@@ -41,17 +45,21 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct NewSchedule {
     /// 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// Five fields: minute, hour, day of month, month, day of week.
+    #[schema(max_length = 200)]
     cron: String,
     /// Of the IANA database, such as `Europe/Berlin`; `UTC` if not given.
     time_zone: Option<String>,
     /// `skip` (default), `once` or `all`: what becomes of times that were missed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::CatchUp>)]
     catch_up: Option<CatchUp>,
     /// With `all`: how many of the newest, 1 to 100; 10 if not given.
+    #[schema(minimum = 1, maximum = 100)]
     catch_up_max: Option<i32>,
-    /// `{kind: "question", connection_id?, question?, sql?, cache?}`, `{kind: "schema_sync", connection_id}` or `{kind: "maintenance", task}`.
+    /// `{kind: "question", connection_id?, file_id?, question?, sql?, cache?}`, `{kind: "batch", connection_id?, on_invalid?, budget?,
+    /// callback_url?, questions}`, `{kind: "schema_sync", connection_id}` or `{kind: "maintenance", task}`.
     #[schema(value_type = Object)]
     action: Value,
     /// Whether it runs while an earlier run still goes; it does not unless this says so.
@@ -66,7 +74,7 @@ struct NewSchedule {
 #[utoipa::path(
     post, path = "/v1/schedules", tag = "schedules", request_body = NewSchedule,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body gives the same schedule, as it now is")),
-    responses((status = 201, description = "The schedule", body = ScheduleView), (status = 404, description = "There is no such connection, or it is not yours; or what this Idempotency-Key made is gone", body = crate::error::Problem, content_type = "application/problem+json"), (status = 409, description = "The first request with the same Idempotency-Key is still being taken in", body = crate::error::Problem, content_type = "application/problem+json"))
+    responses((status = 201, description = "The schedule", body = ScheduleView, headers(("Location" = String))), (status = 404, description = "There is no such connection, or it is not yours; or what this Idempotency-Key made is gone", body = crate::error::Problem, content_type = "application/problem+json"), (status = 409, description = "The first request with the same Idempotency-Key is still being taken in", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_schedule(State(app): State<App>, framed: Framed, caller: Caller, body: Json<NewSchedule>) -> Result<Response> {
     let (new, key) = (body.value, body.idempotency);

@@ -1,5 +1,6 @@
 //! Schedules: questions, syncs and upkeep that come by themselves.
 
+mod action;
 pub mod create;
 pub mod delete;
 pub mod get;
@@ -16,12 +17,11 @@ use datagenie_common::{
     schedules::{Action, CatchUp},
     store::{
         audit::{self, Entry},
-        connections,
         schedules::{self, RunView as StoredRun, Schedule},
     },
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -31,9 +31,6 @@ use crate::{
     error::{ApiError, Code, FieldError, Result},
     frame::Framed,
 };
-
-/// The longest statement, as of a question.
-const LONGEST_SQL: usize = 64 * 1024;
 
 /// A schedule as shown.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -49,11 +46,11 @@ pub struct ScheduleView {
     /// Of the IANA database; the cron is in its wall clock time.
     pub time_zone: String,
     /// `skip`, `once` or `all`: what becomes of times that were missed.
-    #[schema(value_type = String)]
+    #[schema(value_type = crate::openapi::words::CatchUp)]
     pub catch_up: CatchUp,
     /// With `all`: how many of the newest at most.
     pub catch_up_max: i32,
-    /// `{kind: "question" | "schema_sync" | "maintenance", …}`.
+    /// `{kind: "question" | "batch" | "schema_sync" | "maintenance", …}`.
     #[schema(value_type = Object)]
     pub action: Action,
     /// Whether it rests.
@@ -110,6 +107,8 @@ pub struct ScheduleRunView {
     pub job_state: Option<String>,
     /// The question that it asked.
     pub question_id: Option<Uuid>,
+    /// The batch that it made.
+    pub batch_id: Option<Uuid>,
     /// The run of the upkeep (`GET /v1/upkeep`) that it asked for.
     pub upkeep_run_id: Option<Uuid>,
     /// When it was written.
@@ -127,6 +126,7 @@ impl From<StoredRun> for ScheduleRunView {
             job_id: r.job_id,
             job_state: r.job_state,
             question_id: r.question_id,
+            batch_id: r.batch_id,
             upkeep_run_id: r.upkeep_run_id,
             created_at: r.created_at,
         }
@@ -159,57 +159,12 @@ fn visible(caller: &Caller, found: Option<Schedule>) -> Result<Schedule> {
     found.ok_or_else(|| ApiError::not_found("schedule"))
 }
 
-/// Reads an action as the contract has it.
-fn read_action(value: Value) -> Result<Action> {
-    if value["kind"] == "batch" {
-        return Err(ApiError::not_served_yet("action.kind=batch"));
-    }
-    if value["kind"] == "question" && value.get("file_id").is_some_and(|id| !id.is_null()) {
-        return Err(ApiError::not_served_yet("action.file_id"));
-    }
-    serde_json::from_value(value).map_err(|error| {
-        let forms = "{kind: \"question\", connection_id?, question?, sql?, cache?}, {kind: \"schema_sync\", connection_id} or {kind: \"maintenance\", task}";
-        ApiError::field("action", format!("{error}; it must be {forms}"))
-    })
-}
-
-/// Whether the caller may have this done. What he may when its time comes is judged again then.
-async fn check_action(app: &App, caller: &Caller, action: &Action) -> Result<()> {
-    if action.needs_admin() && (!caller.is_admin() || caller.lacks(Scope::Manage)) {
-        let what = "only administrators (by a key: one with the scope `manage`) have schemas read or the upkeep run";
-        return Err(ApiError::new(Code::PermissionDenied, what));
-    }
-    if let Action::Question { connection_id, question, sql, .. } = action {
-        let wrong = |field: &str, what: String| Err(ApiError::field(format!("action.{field}"), what));
-        let longest = app.settings.limits.question_bytes;
-        match (question, sql) {
-            (None, None) => return wrong("question", "ask a question, or give a statement in `sql`".to_owned()),
-            (Some(text), _) if text.trim().is_empty() => return wrong("question", "must not be empty".to_owned()),
-            (Some(text), _) if text.len() > longest => {
-                return wrong("question", format!("has {} bytes; at most {longest} are taken (limits.question_bytes)", text.len()));
-            }
-            (_, Some(sql)) if sql.trim().is_empty() => return wrong("sql", "must not be empty".to_owned()),
-            (_, Some(sql)) if sql.len() > LONGEST_SQL => {
-                return wrong("sql", format!("has {} bytes; at most {LONGEST_SQL} are taken", sql.len()));
-            }
-            (_, Some(_)) if connection_id.is_none() => {
-                return wrong("connection_id", "a statement needs the connection that it runs on".to_owned());
-            }
-            _ => {}
-        }
-    }
-    if let Some(id) = action.connection()
-        && (!caller.may_use(id) || connections::find(&app.pool, caller.viewer(), id).await?.is_none())
-    {
-        return Err(ApiError::not_found("connection"));
-    }
-    Ok(())
-}
-
 /// What can be said of the other fields by themselves.
 fn check(name: &str, catch_up_max: i32) -> Result<()> {
     let mut wrong = Vec::new();
-    let mut say = |field: &str, message: &str| wrong.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    let mut say = |field: &str, message: &str| {
+        wrong.push(FieldError { field: field.to_owned(), message: message.to_owned(), ..FieldError::default() });
+    };
     if !(1..=100).contains(&name.trim().chars().count()) {
         say("name", "must have 1 to 100 characters");
     }

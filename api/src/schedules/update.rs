@@ -6,7 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{ScheduleView, audited, check, check_action, locked, read_action, timing};
+use super::{
+    ScheduleView,
+    action::{check_action, read_action},
+    audited, check, locked, timing,
+};
 use crate::{
     access::Caller,
     app::App,
@@ -25,15 +29,18 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct ScheduleChange {
     /// 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// Five fields.
+    #[schema(max_length = 200)]
     cron: Option<String>,
     /// Of the IANA database.
     time_zone: Option<String>,
     /// `skip`, `once` or `all`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::CatchUp>)]
     catch_up: Option<CatchUp>,
     /// 1 to 100.
+    #[schema(minimum = 1, maximum = 100)]
     catch_up_max: Option<i32>,
     /// As a whole.
     #[schema(value_type = Option<Object>)]

@@ -46,6 +46,7 @@ impl StatsQuery {
 struct QueryStatsView {
     hour: DateTime<Utc>,
     connection_id: Option<Uuid>,
+    #[schema(value_type = crate::openapi::words::QueryType)]
     query_type: String,
     total_queries: i64,
     /// Milliseconds.

@@ -28,7 +28,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[into_params(parameter_in = Query)]
 struct UpkeepQuery {
     /// Only runs of this task: `questions`, `results`, `audit_logs`, `files` …
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<crate::openapi::words::UpkeepTask>)]
     task: Option<UpkeepTask>,
     /// Items a page, 1 to 200; 50 if not given.
     #[param(minimum = 1, maximum = 200)]

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use datagenie_common::{
-    cache::CacheKey,
     crypto::passwords,
     ids::UserId,
     model::users::Role,
@@ -17,12 +16,12 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-use super::{check_password, refuse_limited};
+use super::refuse_limited;
 use crate::{
     access::Caller,
     app::App,
-    auth::UserView,
-    error::{ApiError, Result},
+    auth::{UserView, check_password, login::unchecked},
+    error::{ApiError, Code, Result},
     extract::{Id, Json},
     frame::Framed,
 };
@@ -37,19 +36,22 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct UserPatch {
     /// `admin`, `user` or `viewer`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::openapi::words::Role>)]
     role: Option<Role>,
     /// Whether he may sign in.
     is_active: Option<bool>,
-    /// 8 to 256 characters.
-    #[schema(value_type = Option<String>, format = Password)]
+    /// At least 12 characters (`auth.password_min_length`), at most 128. He has to change it before anything else, since you know it.
+    #[schema(value_type = Option<String>, format = Password, max_length = 128)]
     password: Option<SecretString>,
 }
 
-/// Changes a user. A deactivation and a new password end his sessions.
+/// Changes a user.
+///
+/// A deactivation and a new password end his sessions everywhere within a second; his API keys are refused while he is not active. There
+/// is always an active administrator.
 #[utoipa::path(
     patch, path = "/v1/users/{id}", tag = "users", request_body = UserPatch, params(("id" = uuid::Uuid, Path, description = "The user")),
-    responses((status = 200, description = "The user", body = UserView))
+    responses((status = 200, description = "The user", body = UserView), (status = 409, description = "He is the last active administrator", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn update_user(
     State(app): State<App>,
@@ -68,15 +70,19 @@ async fn update_user(
     let details = json!({ "role": patch.role, "is_active": patch.is_active, "password": patch.password.is_some() });
     let password_hash = match patch.password {
         Some(password) => {
-            check_password(&password)?;
-            Some(passwords::hash_blocking(password).await.map_err(|error| ApiError::internal(&error))?)
+            let user = users::find(&app.pool, id).await?.ok_or_else(|| ApiError::not_found("user"))?;
+            check_password(&app, "password", &password, &user.username, &user.email)?;
+            Some(passwords::hash_blocking(password).await.map_err(|error| unchecked(&error))?)
         }
         None => None,
     };
     let mut tx = app.pool.begin().await?;
+    if loses_admin && !users::is_other_admin_active(&mut tx, id).await? {
+        return Err(ApiError::new(Code::LastAdmin, "there would be no active administrator left"));
+    }
     let change = UserChange { role: patch.role, is_active: patch.is_active, password_hash };
     let user = users::update(&mut tx, id, &change).await?.ok_or_else(|| ApiError::not_found("user"))?;
-    let ended = if ends_sessions { sessions::delete_of_user(&mut tx, id).await? } else { Vec::new() };
+    let ended = if ends_sessions { sessions::delete_of_user(&mut tx, id, None).await? } else { Vec::new() };
     let entry = Entry {
         user_id: Some(caller.user_id),
         action: "user.updated",
@@ -87,9 +93,6 @@ async fn update_user(
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    for session in ended {
-        app.sessions.forget(session);
-        app.cache.delete(&CacheKey::Session { session }).await;
-    }
+    app.ended.end(&app.sessions, ended).await;
     Ok(axum::Json(user.into()))
 }

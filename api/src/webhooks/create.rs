@@ -37,10 +37,13 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct NewWebhook {
     /// An http or https URL without a password, at most 2,048 characters.
+    #[schema(format = "uri", max_length = 2048)]
     url: String,
     /// Types (`question.succeeded`), families (`question.*`), or `*` for all; 1 to 32.
+    #[schema(min_items = 1, max_items = 32)]
     events: Vec<String>,
     /// What you call it; at most 500 characters.
+    #[schema(max_length = 500)]
     description: Option<String>,
 }
 

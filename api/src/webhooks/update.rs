@@ -31,10 +31,13 @@ pub fn route() -> UtoipaMethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct WebhookChange {
     /// Where events are sent.
+    #[schema(format = "uri", max_length = 2048)]
     url: Option<String>,
     /// What it is told of.
+    #[schema(min_items = 1, max_items = 32)]
     events: Option<Vec<String>>,
     /// What you call it.
+    #[schema(max_length = 500)]
     description: Option<String>,
     /// Whether events are sent; made active again it begins anew, whatever failed before.
     active: Option<bool>,
