@@ -2,13 +2,16 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use uuid::Uuid;
 
 use crate::{
-    client::{Ask, ChartFormat, Client, ClientError, Question, Server},
+    client::{Ask, ChartFormat, Client, Question},
     connections,
+    console::Console,
     exit::Exit,
-    screen::Screen,
+    files,
+    out_file::has_folder,
     show, watch,
 };
 
@@ -16,21 +19,29 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Args {
     /// The question, in English or Korean
-    question: String,
-    /// Of which database, by name or id (`datagenie connections` lists them); without it the question is a general one
-    #[arg(short, long, value_name = "NAME_OR_ID")]
+    #[arg(required_unless_present = "sql")]
+    question: Option<String>,
+    /// Of which database, by name or id (`datagenie connections` lists them); without it and without a file the question is a general one
+    #[arg(short, long, value_name = "NAME_OR_ID", conflicts_with = "file")]
     connection: Option<String>,
-    /// Print the answer as the server's JSON and nothing else
+    /// Of which spreadsheet: a file here, which is uploaded, or the id of an uploaded one
+    #[arg(short, long, value_name = "FILE_OR_ID")]
+    file: Option<String>,
+    /// Run this statement through the same guard instead of drafting one
+    #[arg(long, value_name = "STATEMENT")]
+    sql: Option<String>,
+    /// The id of the earlier question that this one refers to
+    #[arg(long, value_name = "ID")]
+    follows: Option<Uuid>,
+    /// Compute the answer anew, even if it is known
     #[arg(long)]
-    json: bool,
+    no_cache: bool,
     /// Save the answer's chart as a picture
     #[arg(long, value_name = "FILE.png|.svg", value_parser = parse_chart_file)]
     chart: Option<ChartFile>,
     /// Print the stages that the question went through
     #[arg(long)]
     verbose: bool,
-    #[command(flatten)]
-    server: Server,
 }
 
 /// A picture to write, and its format, which the name tells.
@@ -40,51 +51,49 @@ struct ChartFile {
     format: ChartFormat,
 }
 
-impl ChartFile {
-    /// Refuses a folder that is not there before a question is asked for it.
-    fn has_folder(&self) -> anyhow::Result<()> {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                bail!("the chart can't be written to {}: there is no folder {}", self.path.display(), folder.display())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Asks, shows the answer, and saves the chart if one was asked for.
 ///
 /// # Errors
 /// Those of the client, of the screen and of the chart's file. A question that ends without an answer is none: the exit code tells.
-pub async fn run(args: &Args, screen: &mut Screen) -> anyhow::Result<Exit> {
-    args.chart.as_ref().map_or(Ok(()), ChartFile::has_folder)?;
-    let client = Client::new(&args.server)?;
+pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    if let Some(chart) = &args.chart {
+        has_folder(&chart.path)?;
+    }
+    let client = console.client()?;
     let connection_id = match &args.connection {
-        Some(named) => match connections::find(&client, named).await {
-            Err(error @ ClientError::Misuse(_)) => return Err(error).context("the connection can't be found"),
-            found => Some(found?),
-        },
+        Some(named) => Some(connections::named(&client, named).await?),
         None => None,
     };
     if args.verbose {
-        screen.list_stages();
+        console.screen.list_stages();
     }
-    if args.json {
-        screen.hide_progress();
+    if console.json {
+        console.screen.hide_progress();
     }
-    let ask = Ask { question: Some(&args.question), connection_id, ..Ask::default() };
-    let (question, wall) = watch::answer(&client, &ask, screen).await.context("the question was not answered")?;
-    if args.json {
-        screen.line(&serde_json::to_string_pretty(&question.body).context("the answer can't be written as JSON")?)?;
+    let file_id = match &args.file {
+        Some(named) => Some(files::id_of(&client, named, false, &mut console.talk).await?),
+        None => None,
+    };
+    let ask = Ask {
+        question: args.question.as_deref(),
+        sql: args.sql.as_deref(),
+        connection_id,
+        file_id,
+        follows: args.follows,
+        cache: args.no_cache.then_some("skip"),
+    };
+    let (question, wall) = watch::answer(&client, &ask, &mut console.screen).await.context("the question was not answered")?;
+    if console.json {
+        console.print_json(&question.body)?;
     } else {
-        show::answer(screen, &question, wall)?;
+        show::answer(&mut console.screen, &question, wall)?;
     }
     if let Some(file) = &args.chart {
         let saved = save_chart(&client, &question, file).await?;
-        match (args.json, saved) {
+        match (console.json, saved) {
             (true, _) => {}
-            (false, true) => screen.line(&format!("  chart: {}", file.path.display()))?,
-            (false, false) => screen.line("  no chart: this answer has none that can be drawn")?,
+            (false, true) => console.screen.line(&format!("  chart: {}", file.path.display()))?,
+            (false, false) => console.screen.line("  no chart: this answer has none that can be drawn")?,
         }
     }
     Ok(Exit::of_question(&question))
@@ -111,13 +120,6 @@ fn parse_chart_file(text: &str) -> Result<ChartFile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_chart_needs_a_folder_that_exists() {
-        let refused = |path: &str| ChartFile { path: PathBuf::from(path), format: ChartFormat::Png }.has_folder().is_err();
-        assert!(refused("no-such-folder/chart.png"));
-        assert!(!refused("chart.png") && !refused("./chart.png"));
-    }
 
     #[test]
     fn the_name_of_the_chart_tells_its_format() {

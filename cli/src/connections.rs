@@ -1,55 +1,131 @@
 //! `datagenie connections`, and finding the connection that a name means.
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    client::{Client, ClientError, Column, Connection, Row, Server},
+    client::{Client, ClientError, Connection, Order},
+    console::Console,
     exit::Exit,
-    screen::Screen,
-    table,
+    listing::{self, field, whole},
+    watch,
 };
 
-/// Lists the connections that the caller may see, all of them.
+const MOST: usize = 10_000;
+
+/// The arguments of `connections`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Lists all that you may ask; the same without a word.
+    List,
+    /// Shows one, without its secrets.
+    Show {
+        /// Its name or id
+        connection: String,
+    },
+    /// Looks at one again, and tells its state (administrators).
+    Test {
+        /// Its name or id
+        connection: String,
+    },
+    /// Reads the schema of one again (administrators).
+    Sync {
+        /// Its name or id
+        connection: String,
+    },
+}
+
+/// Lists, shows, tests or syncs.
 ///
 /// # Errors
 /// Those of the client, and of the screen.
-pub async fn run(server: &Server, screen: &mut Screen) -> anyhow::Result<Exit> {
-    let connections = Client::new(server)?.connections().await.context("the connections can't be listed")?;
-    if connections.is_empty() {
-        screen.line("no connections: an administrator registers them, and permits them to users")?;
+pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    let client = console.client()?;
+    match &args.action {
+        None | Some(Action::List) => list(&client, console).await,
+        Some(Action::Show { connection }) => {
+            let id = named(&client, connection).await?;
+            show(&client, id, console).await
+        }
+        Some(Action::Test { connection }) => look(&client, connection, "test", console).await,
+        Some(Action::Sync { connection }) => look(&client, connection, "sync", console).await,
+    }
+}
+
+async fn list(client: &Client, console: &mut Console) -> anyhow::Result<Exit> {
+    let connections = client.list("v1/connections", &[], MOST).await.context("the connections can't be listed")?;
+    if console.json {
+        console.print_json(&Value::Array(connections))?;
         return Ok(Exit::Answered);
     }
-    let columns = ["name", "type", "state", "id", "error"].map(|name| Column {
-        name: name.to_owned(),
-        type_name: "text".to_owned(),
-        kind: Some("text".to_owned()),
-    });
-    let with_errors = connections.iter().any(|connection| error_text(connection).is_some());
-    let columns = if with_errors { &columns[..] } else { &columns[..4] };
-    let rows: Vec<Row> = connections.iter().map(row).collect();
-    // A list is asked for whole, and its names and ids are there to be copied.
-    for line in table::render_whole(columns, &rows, &[0, 3], screen.width()) {
-        screen.line(&line)?;
-    }
+    let fields =
+        [whole("name", "/name"), field("type", "/db_type"), field("state", "/state"), whole("id", "/id"), field("error", "/error")];
+    listing::show(
+        &mut console.screen,
+        &connections,
+        &fields,
+        "no connections: an administrator registers them, and permits them to users",
+    )?;
     Ok(Exit::Answered)
 }
 
-fn row(connection: &Connection) -> Row {
-    vec![
-        json!(connection.name),
-        json!(connection.db_type),
-        json!(connection.state),
-        json!(connection.id.to_string()),
-        json!(error_text(connection).unwrap_or_default()),
-    ]
+async fn show(client: &Client, id: Uuid, console: &mut Console) -> anyhow::Result<Exit> {
+    let connection = client.get(&format!("v1/connections/{id}"), &[], None).await?;
+    if console.json {
+        console.print_json(&connection)?;
+    } else {
+        let fields = [
+            field("name", "/name"),
+            field("display name", "/display_name"),
+            field("description", "/description"),
+            field("id", "/id"),
+            field("type", "/db_type"),
+            field("server version", "/server_version"),
+            field("state", "/state"),
+            field("error", "/error"),
+            field("hint", "/error/hint"),
+            field("active", "/is_active"),
+            field("last sync", "/last_schema_sync"),
+            field("sessions at once", "/max_connections"),
+            field("warnings", "/role_warnings"),
+            field("notes", "/probe_notes"),
+            field("created", "/created_at"),
+        ];
+        listing::details(&mut console.screen, &connection, &fields)?;
+    }
+    Ok(Exit::of_done(connection["state"] == "ready"))
 }
 
-fn error_text(connection: &Connection) -> Option<&str> {
-    match connection.error.as_ref()? {
-        Value::String(text) => Some(text.as_str()),
-        error => error.get("message").and_then(Value::as_str),
+/// Has a worker look at the connection, waits, and tells what came of it.
+async fn look(client: &Client, connection: &str, what: &str, console: &mut Console) -> anyhow::Result<Exit> {
+    let id = named(client, connection).await?;
+    let key = Uuid::new_v4().to_string();
+    let order = Order { key: Some(&key), hold: Some(2), ..Order::default() };
+    let job = client.post(&format!("v1/connections/{id}/{what}"), order).await?;
+    let ended = watch::job(client, job, &mut console.talk).await?;
+    let exit = show(client, id, console).await?;
+    if ended["state"] == "succeeded" {
+        return Ok(exit);
+    }
+    console.say(&format!("the {what} {}", listing::outcome(&ended)))?;
+    Ok(Exit::Unanswered)
+}
+
+/// The id of the connection that the caller named, by id or by name, told so that he knows what could not be found.
+///
+/// # Errors
+/// As [`find`].
+pub async fn named(client: &Client, named: &str) -> anyhow::Result<Uuid> {
+    match find(client, named).await {
+        Err(error @ ClientError::Misuse(_)) => Err(error).context("the connection can't be found"),
+        found => Ok(found?),
     }
 }
 
@@ -57,7 +133,7 @@ fn error_text(connection: &Connection) -> Option<&str> {
 ///
 /// # Errors
 /// `Misuse` for a name that none or several have, and those of the client.
-pub async fn find(client: &Client, named: &str) -> Result<Uuid, ClientError> {
+async fn find(client: &Client, named: &str) -> Result<Uuid, ClientError> {
     match named.parse() {
         Ok(id) => Ok(id),
         Err(_) => pick(&client.connections().await?, named),
@@ -84,24 +160,17 @@ fn pick(connections: &[Connection], named: &str) -> Result<Uuid, ClientError> {
 mod tests {
     use super::*;
 
-    fn connection(name: &str, error: Option<Value>) -> Connection {
-        Connection { id: Uuid::new_v4(), name: name.to_owned(), db_type: "sqlite".to_owned(), state: "ready".to_owned(), error }
+    fn connection(name: &str) -> Connection {
+        Connection { id: Uuid::new_v4(), name: name.to_owned(), db_type: "sqlite".to_owned() }
     }
 
     #[test]
     fn a_name_means_the_one_connection_that_has_it() {
-        let known = [connection("shop", None), connection("twice", None), connection("twice", None)];
+        let known = ["shop", "twice", "twice"].map(connection);
         assert_eq!(pick(&known, "shop").ok(), Some(known[0].id));
         let told = |named: &str| pick(&known, named).map_err(|e| e.to_string()).expect_err("no single one");
         assert!(told("Shop").contains("there are: shop, twice, twice"));
         assert!(told("twice").contains(&known[2].id.to_string()));
         assert!(pick(&[], "shop").is_err());
-    }
-
-    #[test]
-    fn the_error_of_a_connection_is_a_sentence_or_a_failure() {
-        assert_eq!(error_text(&connection("a", Some(json!("wrong password")))), Some("wrong password"));
-        assert_eq!(error_text(&connection("a", Some(json!({"code": "source_refused", "message": "no"})))), Some("no"));
-        assert_eq!(error_text(&connection("a", None)), None);
     }
 }

@@ -7,15 +7,18 @@ use crate::client::{ClientError, Question, QuestionStatus};
 /// The meanings, as `--help` tells them.
 pub const HELP: &str = "\
 Exit codes:
-  0  answered (tour --check: every answer was right)
-  1  could not be answered: declined, refused, failed, timed out or cancelled (tour --check: an answer was wrong)
-  2  bad usage: arguments, files, or a request that the server finds invalid
-  3  server unreachable, overloaded or broken (429, 5xx)
-  4  not permitted: no or a wrong API key, or no permission on the connection
+  0    answered; done (tour --check: every answer was right)
+  1    could not be answered or done: a question declined, refused, failed, timed out or cancelled, a job that failed, a batch
+       with questions that were not answered, a result that is gone (tour --check: an answer was wrong)
+  2    bad usage: arguments, files, or a request that the server finds invalid
+  3    server unreachable, overloaded or broken (429, 5xx)
+  4    not permitted: no login or key, a wrong or ended one, or no permission
+  130  interrupted by Ctrl-C; what the server has begun goes on
 
 Environment:
-  DATAGENIE_URL, DATAGENIE_API_KEY  where the server is, and who asks
-  COLUMNS                           width of tables (else 100)
+  DATAGENIE_URL, DATAGENIE_API_KEY  where the server is, and who asks; come before what `datagenie login` keeps
+  DATAGENIE_CONFIG                  the file of the login (else datagenie/login.json in the configuration folder)
+  COLUMNS                           width of tables (else the terminal's, else 100)
   NO_COLOR                          no colours";
 
 /// How a run of the program ended.
@@ -31,6 +34,8 @@ pub enum Exit {
     Unavailable = 3,
     /// The caller may not.
     NotPermitted = 4,
+    /// The caller has seen enough.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -56,6 +61,11 @@ impl Exit {
             Some(ClientError::Unreachable { .. } | ClientError::Unreadable { .. }) => Self::Unavailable,
             Some(ClientError::Misuse(_)) | None => Self::Usage,
         }
+    }
+
+    /// The code for something that either was done or was not.
+    pub fn of_done(done: bool) -> Self {
+        if done { Self::Answered } else { Self::Unanswered }
     }
 
     fn of_status(status: u16) -> Self {

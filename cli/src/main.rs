@@ -1,14 +1,24 @@
 //! `datagenie`: questions to a DataGenie server from the command line, over its HTTP contract alone.
 
+mod analyze;
 mod ask;
+mod batch;
 mod client;
 mod connections;
+mod console;
 mod exit;
+mod files;
+mod jobs;
+mod listing;
+mod out_file;
+mod schedules;
 mod screen;
+mod session;
 mod show;
 mod sql_layout;
 mod sse;
 mod table;
+mod tail;
 mod text;
 mod tour;
 mod watch;
@@ -19,13 +29,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use tokio::signal;
 
-use crate::{
-    client::{ClientError, Server},
-    exit::Exit,
-    screen::Screen,
-    text::printable,
-};
+use crate::{client::ClientError, console::Console, exit::Exit, session::Access, text::printable};
 
 /// Ask questions about data in English or Korean, and get SQL, rows, a chart and a summary.
 #[derive(Parser)]
@@ -33,16 +39,46 @@ use crate::{
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    access: Access,
+    /// Print the server's JSON and nothing else: to standard output, for scripts
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Signs in and keeps the session, so that other commands need no key.
+    #[command(after_help = exit::HELP)]
+    Login(session::LoginArgs),
+    /// Ends the session that `login` keeps.
+    Logout,
+    /// Changes your password; needs a login by password.
+    Password(session::PasswordArgs),
+    /// Tells who asks, and where.
+    Whoami,
     /// Asks one question and shows its answer.
     #[command(after_help = exit::HELP)]
     Ask(ask::Args),
-    /// Lists the databases that questions can be asked of.
+    /// Asks thousands of questions at once: run, status, results, cancel, list.
     #[command(after_help = exit::HELP)]
-    Connections(Server),
+    Batch(batch::Args),
+    /// Uploads a spreadsheet, has it analysed, and shows what was found.
+    #[command(after_help = exit::HELP)]
+    Analyze(analyze::Args),
+    /// Lists and deletes uploaded spreadsheets.
+    Files(files::Args),
+    /// Lists the databases that questions can be asked of; shows, tests and syncs one.
+    #[command(after_help = exit::HELP)]
+    Connections(connections::Args),
+    /// Questions that come by themselves: list, create, pause, resume, run, delete.
+    #[command(after_help = exit::HELP)]
+    Schedules(schedules::Args),
+    /// Lists, cancels and retries jobs.
+    Jobs(jobs::Args),
+    /// Shows events as they happen, until Ctrl-C.
+    #[command(after_help = exit::HELP)]
+    Tail(tail::Args),
     /// Asks the sample shop a round of real questions, live; `demo.sh` starts it.
     #[command(after_help = exit::HELP)]
     Tour(tour::Args),
@@ -59,7 +95,10 @@ fn main() -> ExitCode {
             return Exit::Unavailable.into();
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let ended = runtime.block_on(run(cli));
+    // A thread may still wait for the terminal.
+    runtime.shutdown_background();
+    match ended {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Answered.into(),
         Err(error) => {
@@ -69,12 +108,32 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<Exit> {
-    let mut screen = Screen::stdout();
-    match command {
-        Command::Ask(args) => ask::run(&args, &mut screen).await,
-        Command::Connections(server) => connections::run(&server, &mut screen).await,
-        Command::Tour(args) => tour::run(&args, &mut screen).await,
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let mut console = Console::new(cli.access, cli.json);
+    match &cli.command {
+        Command::Login(args) => until_interrupted(session::login(args, &mut console)).await,
+        Command::Logout => session::logout(&mut console).await,
+        Command::Password(args) => until_interrupted(session::change_password(args, &mut console)).await,
+        Command::Whoami => session::whoami(&mut console).await,
+        Command::Ask(args) => ask::run(args, &mut console).await,
+        Command::Batch(args) => batch::run(args, &mut console).await,
+        Command::Analyze(args) => analyze::run(args, &mut console).await,
+        Command::Files(args) => files::run(args, &mut console).await,
+        Command::Connections(args) => connections::run(args, &mut console).await,
+        Command::Schedules(args) => schedules::run(args, &mut console).await,
+        Command::Jobs(args) => jobs::run(args, &mut console).await,
+        Command::Tail(args) => tail::run(args, &mut console).await,
+        Command::Tour(args) => tour::run(args, &mut console.screen).await,
+    }
+}
+
+/// Ctrl-C drops the work, which puts the terminal in order, where it would kill the program otherwise.
+async fn until_interrupted(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::select! {
+        biased;
+        // Heard before the work begins.
+        _ = signal::ctrl_c() => Ok(Exit::Interrupted),
+        done = work => done,
     }
 }
 
@@ -88,8 +147,13 @@ fn report(error: &anyhow::Error) {
     for cause in causes {
         let _ = writeln!(stderr, "  because: {}", printable(&cause.to_string()));
     }
+    if let Some(ClientError::Problem(problem)) = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>()) {
+        for line in problem.lines() {
+            let _ = writeln!(stderr, "  {}", printable(&line));
+        }
+    }
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>()).and_then(ClientError::hint) {
-        let _ = writeln!(stderr, "  hint: {}", printable(hint));
+        let _ = writeln!(stderr, "  hint: {}", printable(&hint));
     }
 }
 
@@ -118,7 +182,7 @@ mod tests {
         let mut command = Cli::command();
         command.clone().debug_assert();
         let help = command.render_help().to_string();
-        for code in ["0  answered", "1  could not be answered", "2  bad usage", "3  ", "4  not permitted"] {
+        for code in ["0    answered", "1    could not be answered", "2    bad usage", "3    ", "4    not permitted", "130  interrupted"] {
             assert!(help.contains(code), "`{code}` is missing from:\n{help}");
         }
     }
@@ -133,6 +197,15 @@ mod tests {
         assert_eq!(code(&["datagenie", "ask", "q", "--chart", "chart.PNG"]), None);
         assert_eq!(code(&["datagenie", "ask", "q", "-c", "shop", "--verbose"]), None);
         assert_eq!(code(&["datagenie", "tour", "--out", "charts"]), Some(2));
+        assert_eq!(code(&["datagenie", "connections", "--json", "--url", "http://127.0.0.1:1"]), None);
+        assert_eq!(code(&["datagenie", "--json", "connections", "test", "shop"]), None);
+        assert_eq!(code(&["datagenie", "login", "--password-stdin"]), Some(2));
+        assert_eq!(code(&["datagenie", "ask"]), Some(2));
+        assert_eq!(code(&["datagenie", "ask", "--sql", "SELECT 1", "-c", "shop"]), None);
+        assert_eq!(code(&["datagenie", "ask", "q", "-c", "shop", "--file", "a.xlsx"]), Some(2));
+        assert_eq!(code(&["datagenie", "analyze", "a.xlsx", "--export", "xlsx"]), Some(2));
+        assert_eq!(code(&["datagenie", "batch", "run", "-", "--out", "a.jsonl", "--on-invalid", "skip", "--budget-tokens", "9"]), None);
+        assert_eq!(code(&["datagenie", "batch", "run", "questions.csv"]), Some(2));
     }
 
     #[test]

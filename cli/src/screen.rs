@@ -2,9 +2,14 @@
 
 use std::{
     env,
-    io::{self, IsTerminal as _, Write},
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     time::Duration,
 };
+
+use rustix::termios::tcgetwinsize;
+
+use crate::text::clip;
 
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const DEFAULT_WIDTH: usize = 100;
@@ -32,6 +37,7 @@ pub struct Screen {
     quiet: bool,
     lists_stages: bool,
     width: usize,
+    is_width_said: bool,
     frame: usize,
     drawn: bool,
 }
@@ -39,15 +45,31 @@ pub struct Screen {
 impl Screen {
     /// Standard output: live and in colours if it is a terminal, plain lines if not.
     pub fn stdout() -> Self {
-        let live = io::stdout().is_terminal();
+        Self::on(io::stdout())
+    }
+
+    /// Standard error, for what is no data.
+    pub fn stderr() -> Self {
+        Self::on(io::stderr())
+    }
+
+    fn on(out: impl Write + IsTerminal + AsFd + 'static) -> Self {
+        let live = out.is_terminal();
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let columns = env::var("COLUMNS").ok();
-        Self::new(Box::new(io::stdout()), live, live && !no_colour, columns.as_deref())
+        let own_width = || tcgetwinsize(&out).ok().filter(|size| live && size.ws_col > 0).map(|size| size.ws_col.to_string());
+        let columns = env::var("COLUMNS").ok().or_else(own_width);
+        Self::new(Box::new(out), live, live && !no_colour, columns.as_deref())
+    }
+
+    /// Whether it is a terminal.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     fn new(out: Box<dyn Write>, live: bool, colour: bool, columns: Option<&str>) -> Self {
         let width = columns.and_then(|text| text.trim().parse::<usize>().ok()).map_or(DEFAULT_WIDTH, |columns| columns.clamp(40, 400));
-        Self { out, live, colour, quiet: false, lists_stages: false, width, frame: 0, drawn: false }
+        let is_width_said = columns.is_some();
+        Self { out, live, colour, quiet: false, lists_stages: false, width, is_width_said, frame: 0, drawn: false }
     }
 
     /// Shows no progress from here on: what is printed is for a program.
@@ -72,6 +94,11 @@ impl Screen {
         }
         let text = self.paint(Style::Dim, &format!("stages: {}", stages.join(" → ")));
         self.line(&format!("  {text}"))
+    }
+
+    /// Columns of a line of a list: nothing is cut where no terminal is, unless a width is said.
+    pub fn list_width(&self) -> usize {
+        if self.live || self.is_width_said { self.width } else { usize::MAX }
     }
 
     /// Terminal columns of a line.
@@ -107,8 +134,19 @@ impl Screen {
             return Ok(());
         }
         self.frame = (self.frame + 1) % SPINNER.len();
-        let text = self.paint(Style::Dim, &progress(stage, elapsed));
+        // A line that breaks could not be taken away.
+        let text = self.paint(Style::Dim, &clip(&progress(stage, elapsed), self.width - 3));
         write!(self.out, "\r\u{1b}[2K{} {text}", SPINNER[self.frame])?;
+        self.drawn = true;
+        self.out.flush()
+    }
+
+    /// Draws a live line of the caller's own; does nothing where there is none.
+    pub fn draw(&mut self, text: &str) -> io::Result<()> {
+        if !self.live || self.quiet {
+            return Ok(());
+        }
+        write!(self.out, "\r\u{1b}[2K{}", clip(text, self.width - 1))?;
         self.drawn = true;
         self.out.flush()
     }
@@ -206,5 +244,7 @@ mod tests {
     fn the_width_is_what_columns_says_within_reason() {
         let width = |columns| Screen::new(Box::new(io::sink()), false, false, columns).width();
         assert_eq!([width(None), width(Some("80")), width(Some("1")), width(Some("wide"))], [100, 80, 40, 100]);
+        let of_list = |live, columns| Screen::new(Box::new(io::sink()), live, false, columns).list_width();
+        assert_eq!([of_list(true, None), of_list(false, Some("80")), of_list(false, None)], [100, 80, usize::MAX]);
     }
 }

@@ -15,6 +15,24 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// JSON text, in which what a terminal would obey is escaped; it means the same.
+pub fn json_for_terminals(json: &str) -> String {
+    // Below U+0020 all is escaped already, and outside of strings JSON is ASCII.
+    let is_obeyed =
+        |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    if !json.contains(is_obeyed) {
+        return json.to_owned();
+    }
+    json.chars().fold(String::with_capacity(json.len()), |mut safe, c| {
+        if is_obeyed(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)))
+        } else {
+            safe.push(c)
+        }
+        safe
+    })
+}
+
 /// Columns that the text takes on a terminal; a Hangul syllable takes two.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -97,6 +115,14 @@ mod tests {
     fn nothing_that_a_terminal_obeys_gets_through() {
         assert_eq!(printable("a\u{1b}[31mb\nc\u{202E}d\u{0}"), "a\u{FFFD}[31mb cd\u{FFFD}");
         assert_eq!(printable("서울 ₩1,000"), "서울 ₩1,000");
+    }
+
+    #[test]
+    fn json_means_the_same_and_drives_no_terminal() {
+        let value = serde_json::json!({"a": "x\u{9b}31m\u{202e}y\u{1b}[2J", "서울": 1});
+        let text = json_for_terminals(&value.to_string());
+        assert!(text.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Asking a question while the screen shows what is being done about it.
+//! Waiting while the screen shows what is being done.
 
-use std::{pin::pin, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
+use serde_json::Value;
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval},
+    time::{Instant, interval, sleep},
 };
 
 use crate::{
-    client::{Ask, Client, Question},
+    client::{Ask, Client, ClientError, Question},
     screen::Screen,
     show::STAGES,
     text::printable,
@@ -68,7 +69,104 @@ pub async fn quietly(client: &Client, ask: &Ask<'_>) -> anyhow::Result<Question>
     Ok(client.wait(question, &stages).await?)
 }
 
-fn show_next(screen: &mut Screen, told: &mut Vec<String>, next: &str, started: Instant) -> std::io::Result<()> {
+/// Ticks while something is done.
+///
+/// # Errors
+/// Those of the screen.
+pub async fn during<T>(screen: &mut Screen, label: &str, started: Instant, work: impl Future<Output = T>) -> io::Result<T> {
+    let mut work = pin!(work);
+    let mut clock = interval(Duration::from_millis(100));
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            _ = clock.tick() => screen.tick(label, started.elapsed())?,
+        }
+    };
+    screen.clear()?;
+    Ok(done)
+}
+
+/// Something at the server that changes until it is over.
+pub struct Watched<'a> {
+    /// Who looks.
+    pub client: &'a Client,
+    /// Where it is.
+    pub path: &'a str,
+    /// How long a look is held back until it is over, in seconds: progress is seen so often.
+    pub hold: u64,
+    /// How long the server may be away meanwhile.
+    pub outage: Duration,
+}
+
+impl Watched<'_> {
+    /// Looks until it is over, and draws what was seen last ten times a second.
+    ///
+    /// # Errors
+    /// Those of a look; an outage only after its time. Those of `draw`.
+    pub async fn until(
+        &self,
+        first: Value,
+        is_over: impl Fn(&Value) -> bool,
+        mut draw: impl FnMut(&Value, Duration) -> io::Result<()>,
+    ) -> anyhow::Result<Value> {
+        let (started, mut heard, mut seen) = (Instant::now(), Instant::now(), first);
+        let mut clock = interval(Duration::from_millis(100));
+        while !is_over(&seen) {
+            let mut looking = pin!(self.look());
+            let looked = loop {
+                tokio::select! {
+                    biased;
+                    looked = &mut looking => break looked,
+                    _ = clock.tick() => draw(&seen, started.elapsed())?,
+                }
+            };
+            match looked {
+                Ok(found) => (heard, seen) = (Instant::now(), found),
+                Err(error) if error.is_outage() && heard.elapsed() < self.outage => sleep(Duration::from_secs(1)).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn look(&self) -> Result<Value, ClientError> {
+        let looked = self.client.get(self.path, &[], Some(self.hold)).await;
+        // A server that does not hold requests must not be hammered.
+        sleep(Duration::from_millis(100)).await;
+        looked
+    }
+}
+
+/// How long a server may be away while one waits for a job.
+const OUTAGE: Duration = Duration::from_secs(60);
+
+/// Waits for the end of a job, and shows its stages.
+///
+/// # Errors
+/// Those of the client, and of the screen.
+pub async fn job(client: &Client, first: Value, talk: &mut Screen) -> anyhow::Result<Value> {
+    let path = format!("v1/jobs/{}", first["id"].as_str().unwrap_or_default());
+    let watched = Watched { client, path: &path, hold: 2, outage: OUTAGE };
+    let ended = watched.until(first, |job| job["finished_at"].is_string(), |job, elapsed| talk.tick(&doing(job), elapsed)).await;
+    talk.clear()?;
+    ended
+}
+
+/// What a job, or an analysis, is doing.
+pub fn doing(job: &Value) -> String {
+    let stage = job["stage"].as_str().or_else(|| job["state"].as_str()).unwrap_or("waiting");
+    let progress = &job["progress"];
+    let unit = progress["unit"].as_str().unwrap_or_default();
+    let told = match (progress["done"].as_u64(), progress["total"].as_u64()) {
+        (Some(done), Some(total)) if total > 0 => format!("{stage} {done}/{total} {unit}"),
+        (Some(done), _) => format!("{stage} {done} {unit}"),
+        _ => stage.to_owned(),
+    };
+    printable(told.trim_end())
+}
+
+fn show_next(screen: &mut Screen, told: &mut Vec<String>, next: &str, started: Instant) -> io::Result<()> {
     let next = printable(next);
     if next == last(told) {
         return Ok(());

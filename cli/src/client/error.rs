@@ -65,18 +65,19 @@ pub struct Problem {
 
 impl ClientError {
     /// What the caller can do about it.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unreachable { .. } => Some("start a server with ./deploy/demo.sh, or say where one is with --url or DATAGENIE_URL"),
-            Self::Problem(problem) => match (&problem.hint, problem.status) {
-                (Some(hint), _) => Some(hint.as_str()),
-                (None, 401) => Some("give a key with DATAGENIE_API_KEY or --api-key; demo.sh writes one to run.json as `api_key`"),
-                (None, 429 | 503) => Some("try again later"),
-                _ => None,
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreachable { .. } => "start a server with ./deploy/demo.sh, or say where one is with --url or DATAGENIE_URL",
+            Self::Problem(problem) => match (&problem.hint, problem.status, problem.retry_after) {
+                (Some(hint), ..) => hint,
+                (None, 429 | 503, Some(pause)) => return Some(format!("try again in {} s", pause.as_secs().max(1))),
+                (None, 429 | 503, None) => "try again later",
+                _ => return None,
             },
-            Self::Unreadable { .. } => Some("check that the URL is one of a DataGenie server of this version"),
-            Self::Misuse(_) => None,
-        }
+            Self::Unreadable { .. } => "check that the URL is one of a DataGenie server of this version",
+            Self::Misuse(_) => return None,
+        };
+        Some(hint.to_owned())
     }
 
     /// Whether nobody could work on the request, now.
@@ -147,6 +148,20 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong with which line of an upload; `Display` tells the other errors.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.errors.iter().filter_map(|error| {
+            let line = error["line"].as_u64()?;
+            let text = |name: &str| error[name].as_str().filter(|text| !text.is_empty());
+            let named = text("custom_id").map(|id| format!(" ({id})")).unwrap_or_default();
+            // `questions` is the whole line.
+            let field = text("field").filter(|field| *field != "questions").map(|field| format!("{field} ")).unwrap_or_default();
+            Some(format!("line {line}{named}: {field}{}", text("message").unwrap_or("can't be taken")))
+        })
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.detail.is_empty(), self.title.is_empty()) {
@@ -154,7 +169,7 @@ impl fmt::Display for Problem {
             (true, false) => f.write_str(&self.title)?,
             (true, true) => f.write_str("the server does not say why")?,
         }
-        for error in &self.errors {
+        for error in self.errors.iter().filter(|error| error["line"].is_null()) {
             // The detail often is the only field's error already.
             let member = |names: [&str; 3]| names.into_iter().find_map(|name| error.get(name)?.as_str());
             match (member(["field", "pointer", "name"]), member(["message", "detail", "reason"])) {
@@ -194,7 +209,7 @@ mod tests {
             "hint":"Say what you want to know.","request_id":"0193","retryable":false,"errors":[{"field":"question","message":"is empty"},{"field":"sql","message":"is missing"}]}"#;
         let error = ClientError::Problem(Box::new(Problem::from_answer(422, None, body)));
         assert_eq!(error.to_string(), "The question is empty.; sql: is missing (invalid, HTTP 422, request 0193)");
-        assert_eq!(error.hint(), Some("Say what you want to know."));
+        assert_eq!(error.hint().as_deref(), Some("Say what you want to know."));
         assert!(!error.is_outage() && !error.is_worth_resending());
     }
 
@@ -214,8 +229,29 @@ mod tests {
         assert!(problem(409, r#"{"retryable":true}"#).is_worth_resending());
         assert!(!problem(409, r#"{"retryable":false}"#).is_worth_resending());
         assert!(!problem(401, "").is_outage());
-        assert!(problem(401, "").hint().is_some_and(|hint| hint.contains("DATAGENIE_API_KEY")));
         assert!(problem(429, "").is_outage() && !problem(429, "").is_worth_resending());
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_when_to_come_again() {
+        let hint = |status, pause: Option<u64>| {
+            let problem = Problem::from_answer(status, pause.map(Duration::from_secs), b"");
+            ClientError::Problem(Box::new(problem)).hint()
+        };
+        assert_eq!(hint(429, Some(90)).as_deref(), Some("try again in 90 s"));
+        assert_eq!(hint(503, None).as_deref(), Some("try again later"));
+        assert_eq!(hint(404, None), None);
+    }
+
+    #[test]
+    fn errors_of_lines_are_told_apart_from_the_others() {
+        let body = r#"{"code":"invalid_request","detail":"2 of 9 lines can't be taken","errors":[
+            {"field":"question","message":"must not be empty","line":3,"custom_id":"b","code":"x"},
+            {"field":"questions","message":"is no JSON","line":7,"custom_id":null}]}"#;
+        let problem = Problem::from_answer(422, None, body.as_bytes());
+        assert_eq!(problem.to_string(), "2 of 9 lines can't be taken (invalid_request, HTTP 422)");
+        let lines: Vec<String> = problem.lines().collect();
+        assert_eq!(lines, ["line 3 (b): question must not be empty", "line 7: is no JSON"]);
     }
 
     #[test]

@@ -1,56 +1,58 @@
 //! The client of the HTTP contract: one method a call, typed answers, problems as errors.
 
+mod calls;
 mod error;
+mod events;
+mod questions;
+mod send;
+mod upload;
 mod wait;
 mod wire;
 
 use std::{net::IpAddr, time::Duration};
 
-use reqwest::{Certificate, Method, RequestBuilder, Response, header, redirect::Policy};
-use serde::de::DeserializeOwned;
-use tokio::time::sleep;
+use reqwest::{Certificate, redirect::Policy};
 use url::{Host, Url};
-use uuid::Uuid;
 
-use self::wire::{Page, ResultPage};
+#[cfg(test)]
+pub use self::error::Problem;
 pub use self::{
-    error::{ClientError, Problem},
+    calls::Order,
+    error::ClientError,
+    events::{EventSocket, Message},
+    questions::ChartFormat,
     wire::{Ask, Column, Connection, Question, QuestionStatus, Row},
 };
 
-/// No call but an event stream takes longer; a held one (`Prefer: wait`) asks for ten seconds.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long, in all, a call waits because the server says `Retry-After`.
-const PATIENCE: Duration = Duration::from_secs(60);
-const MAX_BODY: usize = 64 * 1024 * 1024;
-const MAX_PROBLEM: usize = 64 * 1024;
-const PAGE: usize = 100;
-
-/// Where the server is and who asks.
-#[derive(clap::Args)]
+/// Where the server is and who asks. Has no `Debug`: it holds the key.
 pub struct Server {
-    /// Where the server is
-    #[arg(long, env = "DATAGENIE_URL", default_value = "http://127.0.0.1:8080", value_parser = parse_url)]
+    /// Where the server is.
     pub url: Url,
-    /// The API key (`dg_…`); other users of this machine can see arguments, so better set DATAGENIE_API_KEY
-    #[arg(long, env = "DATAGENIE_API_KEY", hide_env_values = true)]
-    pub api_key: Option<String>,
+    /// Who asks.
+    pub key: Key,
 }
 
-/// The picture formats of a chart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChartFormat {
-    /// Pixels.
-    Png,
-    /// Vectors.
-    Svg,
+/// What is sent as `Authorization`. Has no `Debug`: it is a secret.
+#[derive(Clone)]
+pub enum Key {
+    /// Nothing.
+    None,
+    /// An API key, or a token, that the caller gave.
+    Given(String),
+    /// What `datagenie login` keeps.
+    Kept {
+        /// The token or key.
+        secret: String,
+        /// Whose it is.
+        username: String,
+    },
 }
 
 /// A connection to one server. Has no `Debug`: it holds the key.
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    api_key: Option<String>,
+    key: Key,
 }
 
 impl Client {
@@ -61,8 +63,12 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "this is the one place of this program that makes a client, and it sets time-outs")]
     pub fn new(server: &Server) -> Result<Self, ClientError> {
         let base = based(server.url.clone());
-        let api_key = server.api_key.as_deref().map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned);
-        if api_key.as_ref().is_some_and(|key| !key.bytes().all(|b| b.is_ascii_graphic())) {
+        let key = match &server.key {
+            Key::Given(key) if key.trim().is_empty() => Key::None,
+            Key::Given(key) => Key::Given(key.trim().to_owned()),
+            key => key.clone(),
+        };
+        if key.secret().is_some_and(|key| !key.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(ClientError::Misuse("the API key holds characters that no key has; copy it again".to_owned()));
         }
         let mut builder = reqwest::Client::builder()
@@ -77,7 +83,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         match builder.build() {
-            Ok(http) => Ok(Self { http, base, api_key }),
+            Ok(http) => Ok(Self { http, base, key }),
             Err(source) => Err(ClientError::Unreachable { url: base.to_string(), source }),
         }
     }
@@ -87,171 +93,6 @@ impl Client {
         &self.base
     }
 
-    /// Submits a question. The same idempotency key goes with every try, so that a lost answer never asks twice.
-    pub async fn submit(&self, ask: &Ask<'_>) -> Result<Question, ClientError> {
-        let url = self.endpoint("v1/questions", &[])?;
-        let key = Uuid::new_v4().to_string();
-        let mut resent = 0;
-        loop {
-            let build = || self.request(Method::POST, url.clone()).header("Idempotency-Key", &key).json(ask);
-            let answered = match self.send(build).await {
-                Ok(response) => self.read_question(response).await,
-                Err(error) => Err(error),
-            };
-            match answered {
-                Err(error) if resent < 2 && error.is_worth_resending() => {
-                    resent += 1;
-                    sleep(Duration::from_millis(300) * resent).await;
-                }
-                answered => return answered,
-            }
-        }
-    }
-
-    /// A question as it is now, or held back until it ends, for at most `hold` seconds.
-    pub async fn question(&self, id: Uuid, hold: Option<u64>) -> Result<Question, ClientError> {
-        let url = self.endpoint(&format!("v1/questions/{id}"), &[])?;
-        let response = self
-            .send(|| {
-                let request = self.request(Method::GET, url.clone());
-                match hold {
-                    Some(seconds) => request.header("Prefer", format!("wait={seconds}")),
-                    None => request,
-                }
-            })
-            .await?;
-        self.read_question(response).await
-    }
-
-    /// The rows of an answer: the first page came with it, the rest is fetched until there are `limit`.
-    pub async fn rows(&self, question: &Question, limit: usize) -> Result<Vec<Row>, ClientError> {
-        let complete = question.row_count.is_none_or(|count| count <= question.rows.len() as u64);
-        if complete || question.rows.len() >= limit {
-            return Ok(question.rows.clone());
-        }
-        let path = format!("v1/questions/{}/result", question.id);
-        let mut rows = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let mut query = vec![("format", "json".to_owned()), ("limit", PAGE.to_string())];
-            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-            let page: ResultPage = self.get(self.endpoint(&path, &query)?, "result").await?;
-            let was_empty = page.rows.is_empty();
-            rows.extend(page.rows);
-            cursor = page.next_cursor;
-            if cursor.is_none() || was_empty || rows.len() >= limit {
-                return Ok(rows);
-            }
-        }
-    }
-
-    /// The connections that the caller may see; at most ten thousand.
-    pub async fn connections(&self) -> Result<Vec<Connection>, ClientError> {
-        let mut connections = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..100 {
-            let mut query = vec![("limit", PAGE.to_string())];
-            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-            let page: Page<Connection> = self.get(self.endpoint("v1/connections", &query)?, "list of connections").await?;
-            connections.extend(page.items);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(connections)
-    }
-
-    /// The picture of an answer's chart; none if the answer has no chart that can be drawn.
-    pub async fn chart(&self, question: &Question, format: ChartFormat) -> Result<Option<Vec<u8>>, ClientError> {
-        let Some(chart) = &question.chart else { return Ok(None) };
-        let link = match format {
-            ChartFormat::Png => &chart.png_url,
-            ChartFormat::Svg => &chart.svg_url,
-        };
-        let Some(link) = link else { return Ok(None) };
-        let url = self.linked(link)?;
-        let response = self.send(|| self.request(Method::GET, url.clone())).await?;
-        self.body(response, "chart").await.map(Some)
-    }
-
-    async fn get<T: DeserializeOwned>(&self, url: Url, what: &'static str) -> Result<T, ClientError> {
-        let response = self.send(|| self.request(Method::GET, url.clone())).await?;
-        let body = self.body(response, what).await?;
-        serde_json::from_slice(&body).map_err(|e| ClientError::Unreadable { what, source: e.into() })
-    }
-
-    async fn read_question(&self, response: Response) -> Result<Question, ClientError> {
-        let body = self.body(response, "question").await?;
-        serde_json::from_slice(&body)
-            .and_then(Question::from_value)
-            .map_err(|e| ClientError::Unreadable { what: "question", source: e.into() })
-    }
-
-    /// A request with the caller's key and the time limit of a call.
-    fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.stream_request(method, url).timeout(CALL_TIMEOUT)
-    }
-
-    /// A request whose answer may take for ever.
-    fn stream_request(&self, method: Method, url: Url) -> RequestBuilder {
-        let request = self.http.request(method, url);
-        match &self.api_key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        }
-    }
-
-    /// Sends, and sends again after `Retry-After` where the server asks for it.
-    async fn send(&self, build: impl Fn() -> RequestBuilder) -> Result<Response, ClientError> {
-        let mut patience = PATIENCE;
-        loop {
-            let response = build().send().await.map_err(|e| self.unreachable(e))?;
-            if response.status().is_success() {
-                return Ok(response);
-            }
-            let problem = self.problem(response).await;
-            match problem.retry_after {
-                Some(pause) if matches!(problem.status, 429 | 503) && pause <= patience => {
-                    let pause = pause.max(Duration::from_millis(200));
-                    patience = patience.saturating_sub(pause);
-                    sleep(pause).await;
-                }
-                _ => return Err(ClientError::Problem(Box::new(problem))),
-            }
-        }
-    }
-
-    async fn problem(&self, response: Response) -> Problem {
-        let status = response.status().as_u16();
-        let text = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let retry_after = text(header::RETRY_AFTER).and_then(|after| error::retry_after(after, text(header::DATE)));
-        // A problem that can't be read is still one: its status says enough.
-        let body = self.bounded(response, MAX_PROBLEM).await.unwrap_or_default().unwrap_or_default();
-        Problem::from_answer(status, retry_after, &body)
-    }
-
-    async fn body(&self, response: Response, what: &'static str) -> Result<Vec<u8>, ClientError> {
-        let too_long = || ClientError::Unreadable { what, source: format!("it is longer than {MAX_BODY} bytes").into() };
-        self.bounded(response, MAX_BODY).await?.ok_or_else(too_long)
-    }
-
-    /// The whole body, or none if it is longer than `limit` bytes.
-    async fn bounded(&self, mut response: Response, limit: usize) -> Result<Option<Vec<u8>>, ClientError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(e))? {
-            if body.len() + chunk.len() > limit {
-                return Ok(None);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Some(body))
-    }
-
-    fn unreachable(&self, source: reqwest::Error) -> ClientError {
-        ClientError::Unreachable { url: self.base.to_string(), source: source.without_url() }
-    }
-
     fn endpoint(&self, path: &str, query: &[(&str, String)]) -> Result<Url, ClientError> {
         let mut url = self.base.join(path).map_err(|e| ClientError::Misuse(format!("{} has no {path}: {e}", self.base)))?;
         if !query.is_empty() {
@@ -259,15 +100,13 @@ impl Client {
         }
         Ok(url)
     }
+}
 
-    /// A link of the server's, which may be relative; the key goes to no other server.
-    fn linked(&self, link: &str) -> Result<Url, ClientError> {
-        let unusable = |source: String| ClientError::Unreadable { what: "link to the chart", source: source.into() };
-        let url = self.base.join(link).map_err(|e| unusable(e.to_string()))?;
-        if url.origin() == self.base.origin() {
-            Ok(url)
-        } else {
-            Err(unusable(format!("it leads to {}", url.origin().ascii_serialization())))
+impl Key {
+    fn secret(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Given(key) | Self::Kept { secret: key, .. } => Some(key),
         }
     }
 }

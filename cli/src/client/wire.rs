@@ -25,6 +25,15 @@ pub struct Ask<'a> {
     /// Of which database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<Uuid>,
+    /// Of which uploaded file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<Uuid>,
+    /// The earlier question that this one refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Uuid>,
+    /// `skip`: computed anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<&'static str>,
 }
 
 /// One row, in the order of the columns.
@@ -209,12 +218,6 @@ pub struct Connection {
     /// `postgresql`, `mysql` or `sqlite`.
     #[serde(default, deserialize_with = "nullable")]
     pub db_type: String,
-    /// `probing`, `ready`, `refused` or `unreachable`.
-    #[serde(default, deserialize_with = "nullable")]
-    pub state: String,
-    /// What is wrong with it: a sentence or a failure.
-    #[serde(default)]
-    pub error: Option<Value>,
 }
 
 /// A page of a list.

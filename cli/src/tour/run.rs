@@ -19,7 +19,7 @@ use super::{
     verdict::{Judge, LONGEST, Outcome, Verdict},
 };
 use crate::{
-    client::{Ask, ChartFormat, Client, ClientError, Question, Server, parse_url},
+    client::{Ask, ChartFormat, Client, ClientError, Key, Question, Server, parse_url},
     exit::Exit,
     screen::{Screen, Style},
     show, table,
@@ -60,7 +60,7 @@ pub async fn run(args: &Args, screen: &mut Screen) -> anyhow::Result<Exit> {
     let run_file = read_run_file(&args.run_json)?;
     fs::create_dir_all(&args.out).with_context(|| format!("the folder {} can't be made", args.out.display()))?;
     let url = parse_url(&run_file.url).map_err(|e| anyhow!("`url` of {} is no URL: {e}", args.run_json.display()))?;
-    let client = Client::new(&Server { url, api_key: Some(run_file.api_key) })?;
+    let client = Client::new(&Server { url, key: Key::Given(run_file.api_key) })?;
     let listed = client.connections().await.context("the server's connections can't be listed")?;
     let mut tour = Tour {
         client,
@@ -159,8 +159,8 @@ impl Tour<'_> {
     async fn ask(&mut self, connection: &str, asked: Asked) -> anyhow::Result<(Outcome, Duration)> {
         let connection_id = Some(self.connection(connection)?);
         let ask = match asked {
-            Asked::Question(text) => Ask { question: Some(text), connection_id, sql: None },
-            Asked::Statement(sql) => Ask { question: None, connection_id, sql: Some(sql) },
+            Asked::Question(text) => Ask { question: Some(text), connection_id, ..Ask::default() },
+            Asked::Statement(sql) => Ask { sql: Some(sql), connection_id, ..Ask::default() },
         };
         match timeout(LONGEST, watch::answer(&self.client, &ask, self.screen)).await {
             Ok(Ok((question, wall))) => Ok((Outcome::Ended(Box::new(question)), wall)),

@@ -78,7 +78,7 @@ impl Judge<'_> {
         let mut first = None;
         for reference in references {
             let sql = reference.sql(self.db_type);
-            let ask = Ask { question: None, connection_id: Some(self.connection_id), sql: Some(sql) };
+            let ask = Ask { connection_id: Some(self.connection_id), sql: Some(sql), ..Ask::default() };
             let Ok(asked) = timeout(LONGEST, watch::quietly(self.client, &ask)).await else {
                 return Ok(unusable(sql, "no answer in time", None));
             };

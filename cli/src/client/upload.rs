@@ -1,0 +1,127 @@
+//! Uploads, streamed from files: workbooks as forms, batches as lines.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures::{Stream, stream};
+use reqwest::{Body, Method, header};
+use serde_json::Value;
+use tokio::{fs::File, io::AsyncReadExt as _};
+use uuid::Uuid;
+
+use super::{Client, ClientError};
+
+/// An upload may take as long as a slow line needs.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
+const PIECE: usize = 64 * 1024;
+
+/// What of an upload was not sent yet, in its order.
+enum Part {
+    Bytes(Vec<u8>),
+    Closed(PathBuf),
+    Open(File),
+}
+
+impl Client {
+    /// Uploads a workbook.
+    pub async fn upload_file(&self, path: &Path, include_hidden: bool) -> Result<Value, ClientError> {
+        let url = self.endpoint("v1/files", &[])?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "upload".to_owned());
+        let boundary = format!("datagenie-{}", Uuid::new_v4());
+        let key = Uuid::new_v4().to_string();
+        let (head, tail) = form(&boundary, &name, include_hidden);
+        let response = self
+            .persist(|| {
+                let parts = vec![Part::Bytes(head.clone()), Part::Closed(path.to_owned()), Part::Bytes(tail.clone())];
+                self.stream_request(Method::POST, url.clone())
+                    .timeout(UPLOAD_TIMEOUT)
+                    .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
+                    .header("Idempotency-Key", &key)
+                    .body(Body::wrap_stream(pieces(parts)))
+            })
+            .await?;
+        self.json(response, "file").await
+    }
+
+    /// Submits a batch: a file of JSON lines, and the options that go with it. The same key makes one batch, however often it is sent.
+    pub async fn submit_batch(&self, lines: &Path, options: &[(&str, String)], key: &str) -> Result<Value, ClientError> {
+        let url = self.endpoint("v1/batches", options)?;
+        let response = self
+            .persist(|| {
+                self.stream_request(Method::POST, url.clone())
+                    .timeout(UPLOAD_TIMEOUT)
+                    .header(header::CONTENT_TYPE, "application/jsonl")
+                    .header("Idempotency-Key", key)
+                    .body(Body::wrap_stream(pieces(vec![Part::Closed(lines.to_owned())])))
+            })
+            .await?;
+        self.json(response, "batch").await
+    }
+}
+
+/// What stands before and after the file's bytes in a form (RFC 7578; names are written as browsers do).
+fn form(boundary: &str, name: &str, include_hidden: bool) -> (Vec<u8>, Vec<u8>) {
+    let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+    let mut head = String::new();
+    if include_hidden {
+        head.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"include_hidden\"\r\n\r\ntrue\r\n"));
+    }
+    head.push_str(&format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+    ));
+    (head.into_bytes(), format!("\r\n--{boundary}--\r\n").into_bytes())
+}
+
+/// The bytes of all parts, one after the other. A file is opened when its turn comes, and never whole in memory.
+fn pieces(parts: Vec<Part>) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static {
+    let mut parts = parts;
+    parts.reverse();
+    stream::try_unfold(parts, |mut left| async move {
+        loop {
+            let mut file = match left.pop() {
+                None => return Ok(None),
+                Some(Part::Bytes(bytes)) => return Ok(Some((bytes, left))),
+                Some(Part::Closed(path)) => File::open(path).await?,
+                Some(Part::Open(file)) => file,
+            };
+            let mut piece = vec![0; PIECE];
+            let read = file.read(&mut piece).await?;
+            if read > 0 {
+                piece.truncate(read);
+                left.push(Part::Open(file));
+                return Ok(Some((piece, left)));
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_form_is_the_file_between_its_boundaries() {
+        let path = std::env::temp_dir().join(format!("datagenie-upload-{}", Uuid::new_v4()));
+        let content = vec![b'x'; PIECE + 10];
+        std::fs::write(&path, &content).expect("a temporary file");
+        let (head, tail) = form("B", "매출 \"1\".xlsx", true);
+        let text = String::from_utf8_lossy(&head).into_owned();
+        assert!(text.starts_with("--B\r\nContent-Disposition: form-data; name=\"include_hidden\"\r\n\r\ntrue\r\n--B\r\n"), "{text}");
+        assert!(text.contains("filename=\"매출 %221%22.xlsx\""), "{text}");
+        let parts = vec![Part::Bytes(head.clone()), Part::Closed(path.clone()), Part::Bytes(tail.clone())];
+        let sent: Vec<Vec<u8>> = pieces(parts).try_collect().await.expect("the file is read");
+        assert_eq!(sent.concat(), [head, content, tail].concat());
+        std::fs::remove_file(&path).expect("the temporary file goes");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_breaks_the_upload_off() {
+        let sent: io::Result<Vec<Vec<u8>>> = pieces(vec![Part::Closed(PathBuf::from("no-such-folder/x"))]).try_collect().await;
+        assert!(sent.is_err());
+    }
+}
