@@ -47,6 +47,26 @@ has_mariadb() {
   command -v mariadb-install-db >/dev/null
 }
 
+# Debian's python3 comes without the part that makes virtual environments.
+has_python() {
+  command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null
+}
+
+# Makes a virtual environment with exactly what deploy/python/NAME.txt lists and prints its folder, below target/. It is made once,
+# and again when the list or the machine's Python has changed. Needs `install_missing python`.
+python_tools() {
+  local name=$1 list=$root/deploy/python/$1.txt folder=$target_dir/python/$1
+  if ! cmp -s -- "$list" "$folder/made-of.txt" || ! "$folder/bin/python" -c '' 2>/dev/null; then
+    say "Installing $name from PyPI into $folder"
+    rm -rf -- "$folder"
+    python3 -m venv -- "$folder" >&2 || fail "python3 could not make a virtual environment in $folder."
+    "$folder/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --requirement "$list" >&2 ||
+      fail "pip could not install what $list lists; its messages are above."
+    cp -- "$list" "$folder/made-of.txt"
+  fi
+  printf '%s\n' "$folder"
+}
+
 # Whether these arguments ask for a RabbitMQ of our own.
 need_rabbitmq() {
   local broker=
@@ -74,7 +94,8 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Installs what is missing by apt; elsewhere it names the packages and stops. The arguments rabbitmq and mariadb ask for those too.
+# Installs what is missing by apt; elsewhere it names the packages and stops. The arguments rabbitmq, mariadb, python and curl ask for
+# those too.
 install_missing() {
   local missing=() extra
   has_postgres || missing+=(postgresql)
@@ -87,6 +108,8 @@ install_missing() {
         # It makes the server's certificates.
         command -v openssl >/dev/null || missing+=(openssl)
         ;;
+      python) has_python || missing+=(python3 python3-venv) ;;
+      curl) command -v curl >/dev/null || missing+=(curl ca-certificates) ;;
     esac
   done
   has_c_compiler || missing+=(gcc libc6-dev)
@@ -104,6 +127,7 @@ install_missing() {
     case $extra in
       rabbitmq) has_rabbitmq || fail "RabbitMQ was installed, and rabbitmq-server is still not found." ;;
       mariadb) has_mariadb || fail "MariaDB was installed, and mariadbd and mariadb-install-db are still not found." ;;
+      python) has_python || fail "Python was installed, and python3 still cannot make virtual environments." ;;
     esac
   done
 }

@@ -15,19 +15,23 @@ step() { say; say "== $*"; }
 
 run_tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    "$local_bin" with-servers --rabbitmq --mariadb -- cargo nextest run --workspace --locked "$@"
+    "$local_bin" with-servers --rabbitmq --mariadb --s3 -- cargo nextest run --workspace --locked "$@"
   elif (($# <= 1)); then
     # Fewer at once than there are tests: many of them start processes of their own.
-    "$local_bin" with-servers --rabbitmq --mariadb -- cargo test --workspace --locked --lib --bins --tests -- --test-threads=4 "$@"
+    "$local_bin" with-servers --rabbitmq --mariadb --s3 -- cargo test --workspace --locked --lib --bins --tests -- --test-threads=4 "$@"
   else
     fail "cargo test takes one filter; for more of them install cargo-nextest"
   fi
 }
 
 need_cargo
-install_missing rabbitmq mariadb
+install_missing rabbitmq mariadb python curl
+python_tools s3-server >/dev/null
 cd -- "$root"
 local_bin=$target_dir/debug/datagenie-local
+# The tests of the contract run it over the whole api.
+DATAGENIE_TEST_SCHEMATHESIS=$(python_tools schemathesis)/bin/st
+export DATAGENIE_TEST_SCHEMATHESIS
 
 if (($#)); then
   step "build"

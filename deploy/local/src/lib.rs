@@ -26,5 +26,6 @@ pub use servers::mariadb::{Mariadb, MariadbOptions};
 pub use servers::postgres::{Postgres, PostgresOptions};
 pub use servers::rabbitmq::{Rabbitmq, RabbitmqOptions};
 pub use servers::redis::{Redis, RedisOptions};
+pub use servers::s3::S3;
 pub use system::System;
 pub use system::options::{BrokerKind, ConfiguredServers, SystemOptions};

@@ -25,7 +25,7 @@ struct Cli {
 enum Command {
     /// Bring everything up with sample data and show a tour of real questions
     Demo(DemoArgs),
-    /// Run a command beside private servers for tests: PostgreSQL, and RabbitMQ and MariaDB if asked
+    /// Run a command beside private servers for tests: PostgreSQL, and RabbitMQ, MariaDB and an S3 if asked
     WithServers {
         #[command(flatten)]
         extras: Extras,

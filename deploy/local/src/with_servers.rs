@@ -15,6 +15,7 @@ use crate::secrets::random_word;
 use crate::servers::mariadb::{self, Mariadb, MariadbOptions};
 use crate::servers::postgres::{Postgres, PostgresOptions, cluster};
 use crate::servers::rabbitmq::{self, Rabbitmq, RabbitmqOptions};
+use crate::servers::s3::S3;
 use crate::signals::{Ending, Signals};
 
 /// The superuser's URL of the server, for the tests.
@@ -25,6 +26,8 @@ pub const AMQP_URL: &str = "DATAGENIE_TEST_AMQP_URL";
 pub const MYSQL_URL: &str = "DATAGENIE_TEST_MYSQL_URL";
 /// The file with the certificate, in PEM, of the authority that signed MariaDB's. Not set where MariaDB offers no TLS.
 pub const MYSQL_CA: &str = "DATAGENIE_TEST_MYSQL_CA";
+/// The URL of an S3 without TLS that takes any key, for the tests.
+pub const S3_URL: &str = "DATAGENIE_TEST_S3_URL";
 /// The folder of our programs, for the tests.
 pub const BIN_DIR: &str = "DATAGENIE_TEST_BIN_DIR";
 
@@ -40,6 +43,9 @@ pub struct Extras {
     /// Start a MariaDB too
     #[arg(long)]
     pub mariadb: bool,
+    /// Start an S3 too, which deploy/test.sh installs
+    #[arg(long)]
+    pub s3: bool,
 }
 
 /// A folder below the system's one for temporary files; dropping it removes it.
@@ -79,11 +85,12 @@ struct Servers {
     postgres: Postgres,
     rabbitmq: Option<Rabbitmq>,
     mariadb: Option<Mariadb>,
+    s3: Option<S3>,
 }
 
 impl Servers {
     /// Starts them side by side: RabbitMQ alone takes seconds.
-    async fn start(folder: &Path, extras: Extras) -> Result<Self, LocalError> {
+    async fn start(folder: &Path, extras: Extras, bin_dir: &Path) -> Result<Self, LocalError> {
         let postgres = Postgres::start(PostgresOptions::for_tests(folder.join("postgres")));
         let rabbitmq = async {
             if !extras.rabbitmq {
@@ -97,8 +104,15 @@ impl Servers {
             }
             Mariadb::start(MariadbOptions::for_tests(folder.join("mariadb"))).await.map(Some)
         };
-        let (postgres, rabbitmq, mariadb) = futures::future::try_join3(Box::pin(postgres), Box::pin(rabbitmq), Box::pin(mariadb)).await?;
-        Ok(Self { postgres, rabbitmq, mariadb })
+        let s3 = async {
+            if !extras.s3 {
+                return Ok(None);
+            }
+            S3::start(bin_dir, folder).await.map(Some)
+        };
+        let all = futures::future::try_join4(Box::pin(postgres), Box::pin(rabbitmq), Box::pin(mariadb), Box::pin(s3));
+        let (postgres, rabbitmq, mariadb, s3) = all.await?;
+        Ok(Self { postgres, rabbitmq, mariadb, s3 })
     }
 
     async fn stop(self) {
@@ -112,7 +126,12 @@ impl Servers {
                 mariadb.stop().await;
             }
         };
-        futures::future::join3(self.postgres.stop(), rabbitmq, mariadb).await;
+        let s3 = async {
+            if let Some(s3) = self.s3 {
+                s3.stop().await;
+            }
+        };
+        futures::future::join4(self.postgres.stop(), rabbitmq, mariadb, s3).await;
     }
 
     /// Where they are, as environment variables of the command.
@@ -120,6 +139,9 @@ impl Servers {
         command.env(POSTGRES_URL, self.postgres.url("postgres"));
         if let Some(rabbitmq) = &self.rabbitmq {
             command.env(AMQP_URL, rabbitmq.url());
+        }
+        if let Some(s3) = &self.s3 {
+            command.env(S3_URL, s3.url());
         }
         if let Some(mariadb) = &self.mariadb {
             command.env(MYSQL_URL, mariadb.url());
@@ -139,12 +161,12 @@ impl Servers {
 pub async fn run(command: &[OsString], extras: Extras, bin_dir: &Path, signals: &mut Signals) -> Result<u8, LocalError> {
     let Some((program, args)) = command.split_first() else {
         return Err(LocalError::Refused(
-            "no command was given: datagenie-local with-servers [--rabbitmq] [--mariadb] -- COMMAND …".to_owned(),
+            "no command was given: datagenie-local with-servers [--rabbitmq] [--mariadb] [--s3] -- COMMAND …".to_owned(),
         ));
     };
     let folder = TempFolder::new("test")?;
     let servers = tokio::select! {
-        servers = Box::pin(Servers::start(folder.path(), extras)) => servers?,
+        servers = Box::pin(Servers::start(folder.path(), extras, bin_dir)) => servers?,
         ending = signals.next() => return Ok(ending.exit_code()),
     };
     let failed = |source| LocalError::Spawn { program: program.to_string_lossy().into_owned(), source };

@@ -5,4 +5,5 @@ pub mod place;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
+pub mod s3;
 pub mod user;
