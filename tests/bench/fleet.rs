@@ -133,6 +133,36 @@ impl Fleet {
         Ok(())
     }
 
+    /// Starts a worker alone, with settings of its own.
+    pub fn start_worker(&mut self, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+        let child = self.launch_with("datagenie-worker", &[], settings)?;
+        self.others.push(("worker", child));
+        Ok(())
+    }
+
+    /// Starts a scheduler alone.
+    pub fn start_scheduler(&mut self) -> anyhow::Result<()> {
+        let child = self.launch("datagenie-scheduler", &[])?;
+        self.others.push(("scheduler", child));
+        Ok(())
+    }
+
+    /// Ends all programs but the api.
+    pub async fn end_others(&mut self) {
+        futures::future::join_all(self.others.iter_mut().map(|(_, child)| child.terminate(GRACE))).await;
+        self.others.clear();
+    }
+
+    /// The settings of all programs.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// The process id of the worker.
+    pub fn worker_pid(&self) -> anyhow::Result<u32> {
+        self.others.iter().find(|(name, _)| *name == "worker").map(|(_, child)| child.pid()).context("the worker runs")
+    }
+
     /// A question of the first user.
     pub fn question(&self) -> anyhow::Result<Question> {
         Question::new(&self.run.url, &self.run.api_key, &self.connection)
@@ -195,10 +225,15 @@ impl Fleet {
     }
 
     fn launch(&self, program: &str, args: &[&str]) -> anyhow::Result<Child> {
+        self.launch_with(program, args, &[])
+    }
+
+    fn launch_with(&self, program: &str, args: &[&str], settings: &[(&str, &str)]) -> anyhow::Result<Child> {
         let mut launch = Launch::new(program, programs::built(&self.bin_dir, program)?, args);
         let mut environment = self.environment.clone();
         // Streams and queues of its own, so that no phase hears the bells of the one before.
         environment.push(("DATAGENIE_BROKER__NAMESPACE".to_owned(), format!("bench{}", self.phase)));
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         launch.env = Some(environment);
         Ok(Child::start(&launch, &self.logs.join(format!("{program}.log")))?)
     }
@@ -222,7 +257,11 @@ impl Fleet {
 }
 
 fn environment(options: &Options, model: &Model) -> Vec<(String, String)> {
-    let mut environment = vec![("DATAGENIE_LLM__BASE_URL".to_owned(), model.base_url())];
+    let mut environment = vec![
+        ("DATAGENIE_LLM__BASE_URL".to_owned(), model.base_url()),
+        // Where the bench takes webhooks.
+        ("DATAGENIE_WEBHOOKS__ALLOW_CIDRS".to_owned(), "127.0.0.0/8".to_owned()),
+    ];
     if options.backlog > LONG_BACKLOG {
         for name in ["DATAGENIE_LIMITS__WAITING_PER_USER", "DATAGENIE_LIMITS__WAITING"] {
             environment.push((name.to_owned(), (options.backlog * 2).to_string()));

@@ -56,6 +56,67 @@ impl Ledger {
         Ok(sqlx::query_scalar("SELECT status FROM query_history WHERE id = $1").bind(question).fetch_one(&mut self.0).await?)
     }
 
+    /// Makes so many more of the one schedule that there is.
+    pub async fn copy_schedules(&mut self, count: i64) -> anyhow::Result<()> {
+        let sql = "INSERT INTO schedules SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
+                   FROM schedules s, generate_series(1, $1)";
+        sqlx::query(sql).bind(count).execute(&mut self.0).await.context("copies of a schedule")?;
+        sqlx::query("UPDATE schedules SET next_run_at = date_trunc('minute', dg_now()) + interval '1 day'").execute(&mut self.0).await?;
+        sqlx::query("VACUUM schedules").execute(&mut self.0).await?;
+        sqlx::query("ANALYZE schedules").execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    /// Has the time of so many schedules come.
+    pub async fn make_due(&mut self, count: i64) -> anyhow::Result<()> {
+        let sql = "UPDATE schedules SET next_run_at = date_trunc('minute', dg_now()) WHERE id IN (SELECT id FROM schedules LIMIT $1)";
+        sqlx::query(sql).bind(count).execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    /// How often schedules were fired.
+    pub async fn schedule_runs(&mut self) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM schedule_runs WHERE state = 'fired'").fetch_one(&mut self.0).await?)
+    }
+
+    /// Removes all schedules with their runs.
+    pub async fn remove_schedules(&mut self) -> anyhow::Result<()> {
+        sqlx::query("TRUNCATE schedules CASCADE").execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    /// Makes so many questions with answers of more than a hundred days ago, like one that was answered.
+    pub async fn copy_old_questions(&mut self, count: i64) -> anyhow::Result<()> {
+        // Ids are of their times, and one a millisecond: the upkeep walks by them.
+        let at = "dg_now() - interval '100 days' - n * interval '1 millisecond'";
+        let questions = format!(
+            "INSERT INTO query_history SELECT (jsonb_populate_record(q, jsonb_build_object('id', uuid7_at({at}), 'created_at', {at},
+                 'finished_at', {at}, 'job_id', uuid7_at({at})))).*
+             FROM (SELECT * FROM query_history WHERE status = 'success' LIMIT 1) q, generate_series(1, $1) n"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(questions)).bind(count).execute(&mut self.0).await.context("old questions")?;
+        let answers = "INSERT INTO analysis_results SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(),
+                 'query_history_id', q.id, 'created_at', q.created_at, 'job_id', q.job_id))).*
+             FROM (SELECT * FROM analysis_results LIMIT 1) a, query_history q WHERE q.created_at < dg_now() - interval '100 days'";
+        sqlx::query(answers).execute(&mut self.0).await.context("old answers")?;
+        for sql in ["ANALYZE query_history, analysis_results", "CHECKPOINT"] {
+            sqlx::query(sql).execute(&mut self.0).await?;
+        }
+        Ok(())
+    }
+
+    /// How many of them are left.
+    pub async fn old_questions(&mut self) -> anyhow::Result<i64> {
+        let sql = "SELECT count(*) FROM query_history WHERE id < uuid7_at(dg_now() - interval '100 days')";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.0).await?)
+    }
+
+    /// Forgets when the upkeep ran, so that all of it is due.
+    pub async fn forget_upkeep(&mut self) -> anyhow::Result<()> {
+        sqlx::query("TRUNCATE upkeep_runs CASCADE").execute(&mut self.0).await?;
+        Ok(())
+    }
+
     /// How long one INSERT in a commit of its own takes, in milliseconds, so many times.
     pub async fn single_commits(&mut self, count: usize) -> anyhow::Result<Vec<f64>> {
         let make = "CREATE TABLE IF NOT EXISTS bench_commits (id bigserial PRIMARY KEY, at timestamptz DEFAULT now())";

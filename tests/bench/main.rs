@@ -4,6 +4,8 @@
 //! See README.md beside this file.
 
 mod backlog;
+mod batches;
+mod bystanders;
 mod end_to_end;
 mod fleet;
 mod guard;
@@ -20,6 +22,7 @@ mod run;
 mod soak;
 mod sockets;
 mod table;
+mod workbooks;
 
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

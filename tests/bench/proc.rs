@@ -127,6 +127,23 @@ fn pss(stats: &HashMap<u32, Stat>, root: u32) -> Option<f64> {
     members(stats, root).into_iter().map(pss_of).sum()
 }
 
+/// The proportional set of a process and its descendants now, in MB; those that end meanwhile count nothing.
+pub fn tree_mb(root: u32) -> f64 {
+    members(&stats(), root).into_iter().filter_map(pss_of).sum()
+}
+
+/// The highest resident set of a process so far, in MB; `anew`: counted from now on, and so what it is now.
+pub fn peak_mb(pid: u32, anew: bool) -> anyhow::Result<f64> {
+    if anew {
+        // Linux' word for setting the mark back.
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("the mark of a process' memory")?;
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("a process has ended; see its log")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("a process has no memory")?;
+    let kilobytes: f64 = line.split_whitespace().nth(1).context("a size")?.parse()?;
+    Ok(kilobytes / 1024.0)
+}
+
 fn pss_of(pid: u32) -> Option<f64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     backlog::{self, Backlog},
+    batches::{self, Batch},
+    bystanders::{self, Cleanup, Webhooks},
     end_to_end::{self, EndToEnd},
     fleet::{Fleet, With},
     idle::{self, IdleLatency},
@@ -17,6 +19,7 @@ use crate::{
     proc::Costs,
     sockets,
     table::{self, Table},
+    workbooks,
 };
 
 /// What can be measured.
@@ -38,6 +41,16 @@ pub enum Measure {
     Backlog,
     /// Thousands of WebSockets.
     Sockets,
+    /// One large batch.
+    Batch,
+    /// Webhooks delivered a second by one worker.
+    Webhooks,
+    /// A look through many schedules.
+    Schedules,
+    /// Submitting while old rows are removed.
+    Cleanup,
+    /// Large workbooks, from the upload to the finished analysis.
+    Workbooks,
 }
 
 /// On which broker.
@@ -81,6 +94,30 @@ pub struct Options {
     /// Sockets.
     #[arg(long, default_value_t = 5_000)]
     pub sockets: usize,
+    /// Questions of the batch.
+    #[arg(long, default_value_t = 10_000)]
+    pub batch: u64,
+    /// Bytes of each of its lines.
+    #[arg(long, default_value_t = 120)]
+    pub batch_line: usize,
+    /// Webhooks.
+    #[arg(long, default_value_t = 5_000)]
+    pub webhooks: u64,
+    /// Schedules.
+    #[arg(long, default_value_t = 100_000)]
+    pub schedules: i64,
+    /// Old questions.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub old: i64,
+    /// Rows of the xlsx.
+    #[arg(long, default_value_t = 200_000)]
+    pub xlsx_rows: u32,
+    /// Rows of the csv.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub csv_rows: u32,
+    /// A file to analyse instead of these two.
+    #[arg(long)]
+    pub workbook: Option<PathBuf>,
     /// A setting of the programs by its environment variable; may be repeated.
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub env: Vec<(String, String)>,
@@ -108,6 +145,11 @@ struct Figures {
     idle_cost: Option<Costs>,
     backlog: Option<Backlog>,
     sockets: Option<Value>,
+    batch: Option<Batch>,
+    webhooks: Option<Webhooks>,
+    schedules: Option<Value>,
+    cleanup: Option<Cleanup>,
+    workbooks: Option<Value>,
 }
 
 /// Measures, prints and writes.
@@ -163,6 +205,19 @@ async fn measure(fleet: &mut Fleet, model: &Model, options: &Options, broker: &s
                 let found = Box::pin(sockets::sockets(&url, &key, options.sockets, pid)).await?;
                 figures.sockets = Some(serde_json::to_value(found)?);
             }
+            Measure::Batch => figures.batch = Some(Box::pin(batches::batch(fleet, options.batch, options.batch_line)).await?),
+            Measure::Webhooks => figures.webhooks = Some(Box::pin(bystanders::webhooks(fleet, options.webhooks)).await?),
+            Measure::Schedules => {
+                let found = Box::pin(bystanders::schedules(fleet, options.schedules)).await?;
+                figures.schedules = Some(serde_json::to_value(found)?);
+            }
+            Measure::Cleanup => figures.cleanup = Some(Box::pin(bystanders::cleanup(fleet, options.old, options.seconds)).await?),
+            Measure::Workbooks => {
+                let own = options.workbook.as_deref();
+                let found = Box::pin(workbooks::workbooks(fleet, own, options.xlsx_rows, options.csv_rows)).await?;
+                figures.workbooks =
+                    Some(found.into_iter().map(|(name, found)| Ok((name, serde_json::to_value(found)?))).collect::<anyhow::Result<_>>()?);
+            }
         }
     }
     Ok(figures)
@@ -203,8 +258,36 @@ fn put(table: &mut Table, figures: &Figures) {
     if let Some(found) = &figures.backlog {
         put_backlog(table, found);
     }
-    if let Some(found) = &figures.sockets {
-        table.put_all("sockets", found);
+    for (label, found) in [("sockets", &figures.sockets), ("schedules", &figures.schedules), ("analysis", &figures.workbooks)] {
+        if let Some(found) = found {
+            table.put_all(label, found);
+        }
+    }
+    put_bystanders(table, figures);
+}
+
+fn put_bystanders(table: &mut Table, figures: &Figures) {
+    if let Some(found) = &figures.batch {
+        table.put("batch, questions", found.questions as f64);
+        table.put("batch, upload MB", found.upload_mb);
+        table.put("batch, upload seconds", found.upload_seconds);
+        table.put("batch, jobs a second", found.jobs_per_second);
+        if let Some(single) = &figures.end_to_end_0 {
+            table.put("batch : end to end, model 0 ms", found.jobs_per_second / single.jobs_per_second);
+        }
+        table.put("batch, added to the api's memory, MB", found.api_added_mb);
+        put_cpu(table, "batch", &found.costs, found.questions);
+    }
+    if let Some(found) = &figures.webhooks {
+        table.put("webhooks, delivered a second", found.per_second);
+        put_cpu(table, "webhooks", &found.costs, found.deliveries);
+    }
+    if let Some(found) = &figures.cleanup {
+        table.put("cleanup, old questions", found.old as f64);
+        table.put("cleanup, removed meanwhile", found.removed as f64);
+        table.put("cleanup, POST p99 alone, ms", found.alone_ms.p99);
+        table.put("cleanup, POST p99 beside it, ms", found.beside_ms.p99);
+        table.put("cleanup, p99 beside it : alone", found.beside_ms.p99 / found.alone_ms.p99);
     }
 }
 

@@ -108,9 +108,9 @@ fn each_crate_that_reaches_outside_is_known_only_where_it_belongs() {
         ("calamine", &["sheets", "common", "tests"]),
         ("mysql_async", &["worker", "deploy/local", "tests"]),
         ("postgres-protocol", &["worker"]),
-        // Models are called by workers alone; the others are clients of our own api.
+        // Models are called by workers alone; the others are clients of our own api, and `common` names it for the TLS of its storage.
         ("async-openai", &["worker"]),
-        ("reqwest", &["worker", "cli", "deploy/local", "tests"]),
+        ("reqwest", &["worker", "cli", "common", "deploy/local", "tests"]),
         ("axum", &["api", "common", "tests"]),
         ("apalis", &["common", "worker"]),
         ("plotters", &["common"]),
@@ -122,6 +122,7 @@ fn each_crate_that_reaches_outside_is_known_only_where_it_belongs() {
         let strangers: Vec<&&str> = users.iter().filter(|user| !allowed.contains(user)).collect();
         assert!(strangers.is_empty(), "{strangers:?} must not depend on {name}");
     }
+    assert_eq!(trespassers(&["reqwest::", "use reqwest"], &["worker/", "cli/", "deploy/local/", "tests/"]), [""; 0]);
 }
 
 #[test]
@@ -233,16 +234,55 @@ fn every_source_says_what_it_is_for_and_leaves_nothing_undone() {
     }
 }
 
+/// Every page for people, as a path below the root. Records of decisions stay as they were decided.
+fn pages(paths: &[String]) -> Vec<&String> {
+    let is_page = |path: &&String| path.ends_with(".md") && !path.starts_with("docs/adr/");
+    let of_people = |path: &&String| {
+        ["README.md", "ARCHITECTURE.md"].contains(&path.as_str()) || path.starts_with("docs/") || path.starts_with("deploy/")
+    };
+    paths.iter().filter(is_page).filter(of_people).collect()
+}
+
 #[test]
 fn every_path_that_the_documents_name_exists() {
     let paths = paths();
-    for document in ["README.md", "ARCHITECTURE.md"] {
+    let pages = pages(&paths);
+    assert!(pages.len() > 10, "{pages:?}");
+    for document in pages {
         let text = fs::read_to_string(root().join(document)).expect("the document exists");
         let named = named_paths(&text);
-        assert!(!named.is_empty(), "{document} names no path at all");
+        assert!(!named.is_empty() || !["README.md", "ARCHITECTURE.md"].contains(&document.as_str()), "{document} names no path at all");
         let gone: Vec<&String> = named.iter().filter(|named| !exists(&paths, named)).collect();
         assert!(gone.is_empty(), "{document} names what does not exist: {gone:#?}");
     }
+}
+
+#[test]
+fn every_relative_link_of_the_documents_leads_somewhere() {
+    let paths = paths();
+    let mut found = 0;
+    for document in paths.iter().filter(|path| path.ends_with(".md")) {
+        let text = fs::read_to_string(root().join(document)).expect("the document exists");
+        let folder = Path::new(document).parent().expect("a document lies in a folder");
+        for link in links(&text) {
+            found += 1;
+            assert!(root().join(folder).join(&link).exists(), "{document} links to {link}, which does not exist");
+        }
+    }
+    assert!(found > 30, "{found} links");
+}
+
+/// The targets of links that are no URLs and no place on the same page, without the place on theirs.
+fn links(markdown: &str) -> Vec<String> {
+    let targets = markdown.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    let relative = targets.filter(|target| !target.contains("://") && !target.starts_with(['#', '<']) && !target.starts_with("mailto:"));
+    relative.filter_map(|target| target.split('#').next()).filter(|target| !target.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn links_are_told_from_what_is_none() {
+    let markdown = "[a](docs/a.md), [b](../b.md#part), [c](https://example.com/x), [d](#here), `f(x)[0](1)` [e](e.md \"title\")";
+    assert_eq!(links(markdown), ["docs/a.md", "../b.md", "1", "e.md"]);
 }
 
 /// Whether a file or folder of the project has this name, from the root or from some folder on (`store/questions.rs`).
@@ -277,11 +317,12 @@ fn named_paths(markdown: &str) -> BTreeSet<String> {
 fn is_path(word: &str) -> bool {
     let looks = word.contains('/') || [".rs", ".sh", ".md", ".toml"].iter().any(|ending| word.ends_with(ending));
     // Placeholders, URLs, settings, patterns and expressions.
-    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'));
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'))
+        && word.chars().any(|c| c.is_ascii_alphabetic());
     // Routes and places of the machine begin with a slash; `DIR/run.json` is a placeholder too.
     let first = word.split('/').next().unwrap_or_default();
     let placeholder = first.is_empty() || first.chars().all(|c| c.is_ascii_uppercase());
-    let media = ["application", "text", "image"].contains(&first);
+    let media = ["application", "text", "image", "multipart"].contains(&first);
     looks && plain && !placeholder && !media && !MADE.contains(&first)
 }
 

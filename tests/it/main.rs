@@ -3,7 +3,10 @@
 mod api;
 mod architecture;
 mod bare;
+mod batches;
 mod broker;
+mod cli;
+mod contract;
 mod faults;
 mod journeys;
 mod ledger;

@@ -91,6 +91,15 @@ impl TestApp {
         Client::anonymous(&self.url)
     }
 
+    /// Where an object of the file storage lies, which is a folder.
+    ///
+    /// # Panics
+    /// If it is a bucket.
+    #[must_use]
+    pub fn stored(&self, path: &str) -> PathBuf {
+        self.settings.files.root.folder().expect("the files of this test lie in a folder").join(path)
+    }
+
     /// A user of this name, made if there is none and signed in. One whose name begins with `viewer` is a viewer, with `admin` an
     /// administrator.
     ///
@@ -106,7 +115,7 @@ impl TestApp {
         if known.is_none() {
             let mut conn = self.pool.acquire().await.expect("the database answers");
             let (email, hash) = (format!("{username}@example.com"), password_hash());
-            let user = NewUser { username, email: &email, password_hash: &hash, full_name: None, role };
+            let user = NewUser { username, email: &email, password_hash: &hash, full_name: None, role, must_change_password: false };
             users::insert(&mut conn, &user).await.expect("the user is made");
         }
         self.anonymous().login(username, PASSWORD).await

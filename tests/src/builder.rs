@@ -109,7 +109,7 @@ impl TestAppBuilder {
             Settings::load(&Sources { environment: environment.clone(), file: None, stored }).expect("the test's settings are right");
         log(&settings);
         let mut conn = pool.acquire().await.expect("the database answers");
-        users::put_admin(&mut conn, ADMIN, "admin@example.com", &password_hash()).await.expect("the administrator is made");
+        users::put_admin(&mut conn, ADMIN, "admin@example.com", &password_hash(), false).await.expect("the administrator is made");
         drop(conn);
         let (url, api) = crate::app::start_api(settings.clone()).await;
         let admin = Client::anonymous(&url).login(ADMIN, PASSWORD).await;
@@ -188,6 +188,6 @@ fn log(settings: &Settings) {
     if let Ok(filter) = std::env::var(LOG_VARIABLE) {
         let log = datagenie_common::settings::Log { format: datagenie_common::settings::LogFormat::Text, filter };
         // A second app of the same process finds the subscriber there.
-        let _ = telemetry::init(&log, "tests", &settings.api.host);
+        let _ = telemetry::init(&log, &settings.traces, "tests", &settings.api.host);
     }
 }

@@ -1,6 +1,6 @@
 //! A client of the api, as a user has one.
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, net::IpAddr, time::Duration};
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -41,11 +41,14 @@ impl Client {
     /// # Panics
     /// If the HTTP client can't be made.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where the tests' HTTP client is made, with a time-out")]
     pub fn anonymous(url: &str) -> Self {
-        crate::install_tls();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(90)).no_proxy().build().expect("an HTTP client");
-        Self { http, url: url.to_owned(), token: None, user_id: Uuid::nil() }
+        Self { http: http(None), url: url.to_owned(), token: None, user_id: Uuid::nil() }
+    }
+
+    /// The same client calling from another address of this machine (`127.0.0.2` and so on).
+    #[must_use]
+    pub fn from_address(&self, address: &str) -> Self {
+        Self { http: http(Some(address.parse().expect("an IP address"))), ..self.clone() }
     }
 
     /// The same client with another token.
@@ -213,4 +216,10 @@ impl Reply {
         assert!(self.body["retryable"].is_boolean() && self.body["errors"].is_array(), "{}", self.text);
         &self.body
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the tests' HTTP client is made, with a time-out")]
+fn http(from: Option<IpAddr>) -> reqwest::Client {
+    crate::install_tls();
+    reqwest::Client::builder().timeout(Duration::from_secs(90)).no_proxy().local_address(from).build().expect("an HTTP client")
 }

@@ -3,6 +3,7 @@
 
 mod app;
 mod bells;
+mod bucket;
 mod builder;
 mod client;
 mod conservation;
@@ -22,13 +23,14 @@ mod wait;
 pub use self::{
     app::TestApp,
     bells::{Bells, Copied},
+    bucket::TestBucket,
     builder::TestAppBuilder,
     client::{Client, Reply},
     conservation::{Addresses, Asked, Asker, Conservation, EventReader, Heard, Plan, Recovery, Standing, Victims},
     gate::Gate,
     model_stub::{Answer, ModelStub},
     mysql::{MysqlReader, mysql_ca, mysql_url},
-    processes::{Process, Processes},
+    processes::{Process, Processes, bin_dir},
     proxy::Proxy,
     redis::TestRedis,
     running::Running,

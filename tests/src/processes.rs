@@ -31,7 +31,8 @@ pub struct Processes {
 ///
 /// # Panics
 /// If this test's own program can't be found.
-pub(crate) fn bin_dir() -> PathBuf {
+#[must_use]
+pub fn bin_dir() -> PathBuf {
     let beside = || {
         let test = std::env::current_exe().expect("this program has a path");
         // target/debug/deps/it-… → target/debug

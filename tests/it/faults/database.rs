@@ -36,7 +36,7 @@ async fn a_database_that_is_stopped_at_once_loses_nothing_that_was_accepted(on: 
     let pool = store::connect(&url, 4, "datagenie-tests").expect("the database has a URL");
     let hash = passwords::hash(&SecretString::from(rig.app.password())).expect("a password is hashed");
     let mut connection = pool.acquire().await.expect("the database answers");
-    users::put_admin(&mut connection, "admin", "admin@example.com", &hash).await.expect("the administrator is made");
+    users::put_admin(&mut connection, "admin", "admin@example.com", &hash, false).await.expect("the administrator is made");
     drop(connection);
 
     rig.app.stub.say(Answer::Slow(Duration::from_millis(100), Box::new(Answer::Text("an answer"))));

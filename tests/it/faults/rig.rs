@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use datagenie_tests::{
     Addresses, Asked, Bells, Conservation, EventReader, Plan, Processes, Proxy, TestApp, TestAppBuilder, amqp_url, until, word,
 };
+use futures::future::LocalBoxFuture;
 use reqwest::Url;
 use sqlx::PgPool;
 use tokio::time::timeout;
@@ -63,20 +64,23 @@ pub fn sturdy() -> TestAppBuilder {
 
 impl Rig {
     /// On the app's own Redis, or on the RabbitMQ that all tests share, with names of its own.
-    pub async fn start(on: On) -> Self {
-        Self::with(on, sturdy()).await
+    pub fn start(on: On) -> LocalBoxFuture<'static, Self> {
+        Self::with(on, sturdy())
     }
 
     /// The same with other settings.
-    pub async fn with(on: On, builder: TestAppBuilder) -> Self {
-        let app = Box::pin(builder.start()).await;
-        let broker = match on {
-            On::Redis => app.redis.url().to_owned(),
-            On::Rabbitmq => amqp_url(),
-        };
-        let mut rig = Self::before(app, &broker).await;
-        rig._queues = (on == On::Rabbitmq).then(|| Queues(rig.bells.clone()));
-        rig
+    pub fn with(on: On, builder: TestAppBuilder) -> LocalBoxFuture<'static, Self> {
+        // Boxed here, once for all tests: the app and what it is made of are large.
+        Box::pin(async move {
+            let app = builder.start().await;
+            let broker = match on {
+                On::Redis => app.redis.url().to_owned(),
+                On::Rabbitmq => amqp_url(),
+            };
+            let mut rig = Self::before(app, &broker).await;
+            rig._queues = (on == On::Rabbitmq).then(|| Queues(rig.bells.clone()));
+            rig
+        })
     }
 
     /// On the broker at this URL.

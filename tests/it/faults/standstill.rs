@@ -26,6 +26,14 @@ async fn the_late_writes_of_a_worker_that_stood_still_touch_nothing(on: On) {
     let asker = Asker::start(Plan { at_once: ASKED, ..rig.plan_of(&addresses, ASKED) });
     rig.running(2).await;
     first.stop();
+    // What it had sent before is done at the server: claims too.
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'datagenie-worker%' AND state = 'active'
+                       AND datname = current_database()";
+    let look = || async {
+        let working: i64 = sqlx::query_scalar(at_work).fetch_one(&rig.app.pool).await.expect("the server's sessions are read");
+        (working == 0).then_some(())
+    };
+    until(look, "the server has done what the worker sent").await;
     let mut held = Victims::default();
     let count = held.add(&rig.app.pool, first.pid()).await.expect("the ledger is read");
     assert!(count > 0, "it stands still with questions in hand");

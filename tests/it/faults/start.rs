@@ -34,6 +34,7 @@ async fn without_a_sealing_key_no_program_starts() {
     for program in PROGRAMS {
         let said = refusal(&app, program, &environment).await;
         assert!(said.contains("sealing.key") && said.contains(KEY), "{program} says what to set: {said}");
+        assert_eq!(said.trim().lines().count(), 1, "{program} says it in one line: {said}");
     }
 }
 
@@ -45,18 +46,20 @@ async fn with_a_sealing_key_that_is_none_no_program_starts() {
     for program in PROGRAMS {
         let said = refusal(&app, program, &environment).await;
         assert!(said.contains("sealing"), "{program} says what is wrong: {said}");
+        assert_eq!(said.trim().lines().count(), 1, "{program} says it in one line: {said}");
         assert!(!said.contains("a-word-that-is-no-key"), "{program} shows it: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_another_databases_sealing_key_no_program_that_opens_secrets_starts() {
+async fn with_another_databases_sealing_key_no_program_starts() {
     let app = app().await;
     let other = sealing::generate_key();
     let mut environment = app.environment.clone();
     environment.insert(KEY.to_owned(), other.clone());
-    for program in ["datagenie-api", "datagenie-worker"] {
+    for program in PROGRAMS {
         let said = refusal(&app, program, &environment).await;
+        assert_eq!(said.trim().lines().count(), 1, "{program} says it in one line: {said}");
         assert!(said.contains("sealing.key") && said.contains("not the key"), "{program} says what is wrong: {said}");
         assert!(!said.contains(&other), "{program} shows it: {said}");
     }

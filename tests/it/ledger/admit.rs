@@ -20,7 +20,11 @@ use super::{INTERACTIVE, LONG, Ledger, add_user, answered, question_of};
 impl Ledger {
     /// Lets the next jobs of a user in, as far as a window of this size has room.
     pub(super) async fn let_in(&self, user_id: UserId, size: u32) -> Vec<JobId> {
-        let window = Window { flow: Flow { lane: INTERACTIVE, user_id }, size };
+        self.let_in_lane(INTERACTIVE, user_id, size).await
+    }
+
+    async fn let_in_lane(&self, lane: Lane, user_id: UserId, size: u32) -> Vec<JobId> {
+        let window = Window { flow: Flow { lane, user_id }, size };
         let rings = admit::admit(&self.pool, &[window], 8).await.expect("they are let in");
         rings.into_iter().map(|ring| ring.job_id).collect()
     }
@@ -35,7 +39,7 @@ impl Ledger {
         sqlx::query_scalar("SELECT count(*) FROM jobs WHERE in_flight").fetch_one(&self.pool).await.expect("they are counted")
     }
 
-    /// A job of a batch, in the lane of questions.
+    /// A job of a batch.
     async fn add_to_batch(&self, batch: BatchId) -> JobId {
         let id = JobId::new();
         let job = NewJob {
@@ -145,11 +149,12 @@ async fn batches_of_one_owner_take_turns_within_windows_of_their_own() {
     for _ in 0..5 {
         of_second.insert(ledger.add_to_batch(second).await);
     }
-    let some: BTreeSet<_> = ledger.let_in(ledger.user, 6).await.into_iter().collect();
+    let some: BTreeSet<_> = ledger.let_in_lane(Lane::Bulk, ledger.user, 6).await.into_iter().collect();
     assert_eq!((some.intersection(&of_first).count(), some.intersection(&of_second).count()), (3, 3), "they take turns");
     // The window of a batch is 8 here, that of the owner has room for more.
-    let more: BTreeSet<_> = ledger.let_in(ledger.user, 100).await.into_iter().collect();
+    let more: BTreeSet<_> = ledger.let_in_lane(Lane::Bulk, ledger.user, 100).await.into_iter().collect();
     assert_eq!((more.intersection(&of_first).count(), more.intersection(&of_second).count()), (5, 2));
+    assert_eq!(ledger.let_in(ledger.user, 100).await, [], "in a lane of their own");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -140,7 +140,7 @@ impl Ledger {
 async fn add_user(pool: &PgPool, username: &str) -> UserId {
     let mut conn = pool.acquire().await.expect("a connection");
     let email = format!("{username}@example.com");
-    let user = NewUser { username, email: &email, password_hash: "unused", full_name: None, role: Role::User };
+    let user = NewUser { username, email: &email, password_hash: "unused", full_name: None, role: Role::User, must_change_password: false };
     users::insert(&mut conn, &user).await.expect("the user is stored").id
 }
 
@@ -178,7 +178,7 @@ fn question_of(user_id: UserId) -> NewQuestion {
 }
 
 fn with_key(mut question: NewQuestion, key: &str, body: &[u8]) -> NewQuestion {
-    question.idempotency = Some(IdempotencyKey { key: key.to_owned(), request_hash: body.to_vec() });
+    question.idempotency = Some(IdempotencyKey { key: key.to_owned(), request_hash: body.to_vec(), other_hashes: Vec::new() });
     question
 }
 

@@ -301,6 +301,7 @@ async fn the_settings_begin_with_the_documents_defaults() {
         ("event_retention_days", json!(30)),
         ("job_retention_days", json!(30)),
         ("dead_job_retention_days", json!(90)),
+        ("batch_retention_days", json!(90)),
         ("delivery_retention_days", json!(30)),
         ("run_retention_days", json!(90)),
         ("schema_resync_hours", json!(24)),

@@ -62,7 +62,7 @@ async fn what_can_not_be_is_said_field_by_field() {
         let reply = alice.post("/v1/schedules", body).await;
         assert_eq!(reply.problem(422, "invalid_request")["errors"][0]["field"], field, "{}", reply.text);
     }
-    alice.post("/v1/schedules", with("action", json!({ "kind": "batch", "questions": [] }))).await.problem(422, "not_served_yet");
+    alice.post("/v1/schedules", with("action", json!({ "kind": "batch", "questions": [] }))).await.problem(422, "invalid_request");
     for action in [json!({ "kind": "maintenance", "task": "files" }), json!({ "kind": "schema_sync", "connection_id": Uuid::now_v7() })] {
         alice.post("/v1/schedules", with("action", action)).await.problem(403, "permission_denied");
     }

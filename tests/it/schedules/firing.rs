@@ -1,5 +1,6 @@
 //! Times that come, are missed, or come while an earlier run still goes.
 
+use datagenie_common::clock::Clock;
 use datagenie_tests::{TestApp, until};
 use futures::future::join_all;
 use serde_json::json;
@@ -56,17 +57,15 @@ async fn a_clock_that_steps_over_times_follows_the_catch_up_policy() {
     let app = quiet().await;
     let alice = app.client("alice").await;
     let [skip, once, all] = [make(&alice, hourly("skip")).await, make(&alice, hourly("once")).await, make(&alice, hourly("all")).await];
-    // Ten hours and a half past a full hour of now: whatever the minute, at least ten times were missed and the newest is not in time.
-    let minutes: i32 = sqlx::query_scalar("SELECT 630 - extract(minute FROM dg_now())::int").fetch_one(&app.pool).await.expect("the time");
-    let stepped = scheduler(&app, &format!("PT{minutes}M"));
+    // Ten times were missed, and the newest of them half an hour ago.
+    let stepped = scheduler(&app, "PT10H");
     fire(&stepped).await;
     assert_eq!(states(&alice, skip).await, counted(&[("skipped", 1)]));
     assert_eq!(states(&alice, once).await, counted(&[("fired", 1), ("skipped", 1)]));
     assert_eq!(states(&alice, all).await, counted(&[("fired", 3), ("skipped", 1)]));
     let skipped = runs(&alice, skip).await;
     assert!(skipped[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("missed")), "{skipped:?}");
-    let ahead: bool = sqlx::query_scalar("SELECT bool_and(next_run_at > dg_now() + make_interval(mins => $1)) FROM schedules")
-        .bind(minutes)
+    let ahead: bool = sqlx::query_scalar("SELECT bool_and(next_run_at > dg_now() + interval '10 hours') FROM schedules")
         .fetch_one(&app.pool)
         .await
         .expect("it is read");
@@ -127,6 +126,46 @@ async fn what_the_owner_may_is_judged_at_its_time() {
         .await
         .expect("the log is read");
     assert_eq!(audited, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_owner_has_too_much_waiting_is_refused_and_says_so() {
+    let app = TestApp::builder().no_worker().no_scheduler().with_setting("limits.waiting_per_user", "1").start().await;
+    let (alice, bob) = (app.client("alice").await, app.client("bob").await);
+    let (crowded, free) = (make(&alice, hourly("once")).await, make(&bob, hourly("once")).await);
+    alice.ask(json!({ "question": "What is old?" })).await;
+    fire(&scheduler(&app, "PT1H")).await;
+    let run = runs(&alice, crowded).await[0].clone();
+    assert_eq!(run["state"], "refused", "{run}");
+    assert!(run["reason"].as_str().is_some_and(|reason| reason.contains("limits.waiting_per_user")), "{run}");
+    assert_eq!(states(&bob, free).await, counted(&[("fired", 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_owners_day_is_used_up_is_refused_and_says_so() {
+    let app = TestApp::builder().no_worker().no_scheduler().start().await;
+    let (alice, bob) = (app.client("alice").await, app.client("bob").await);
+    let (spent, free) = (make(&alice, hourly("once")).await, make(&bob, hourly("once")).await);
+    let usage = json!({ "prompt_tokens": 900, "completion_tokens": 100, "cost": 0 });
+    // Asked at the time of the firing, so that it is of that day whatever the time of the test is.
+    let then = Clock::new(3_600).now();
+    let milliseconds = u64::try_from(then.timestamp_millis()).expect("it is after 1970");
+    sqlx::query("INSERT INTO query_history (id, user_id, question, query_type, job_id, usage, created_at) VALUES ($1, $2, '', 'general', $1, $3, $4)")
+        .bind(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[7; 10]).into_uuid())
+        .bind(alice.user_id)
+        .bind(usage)
+        .bind(then)
+        .execute(&app.pool)
+        .await
+        .expect("it is stored");
+    for user in [&alice, &bob] {
+        let _ = app.admin.put(format!("/v1/users/{}/limits", user.user_id), json!({ "tokens_per_day": 1_000 })).await.expect(200);
+    }
+    fire(&scheduler(&app, "PT1H")).await;
+    let run = runs(&alice, spent).await[0].clone();
+    assert_eq!(run["state"], "refused", "{run}");
+    assert!(run["reason"].as_str().is_some_and(|reason| reason.contains("limits.tokens_per_day")), "{run}");
+    assert_eq!(states(&bob, free).await, counted(&[("fired", 1)]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,14 +6,17 @@ mod leading;
 
 use std::collections::BTreeMap;
 
-use datagenie_common::settings::{Settings, Sources};
+use datagenie_common::{
+    clock::Clock,
+    settings::{Settings, Sources},
+};
 use datagenie_scheduler::{start::Scheduler, tasks::fire_schedules};
 use datagenie_tests::{Client, TestApp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A scheduler that does only what the test tells it, its database's clock shifted by an interval such as `PT2H`.
-fn scheduler(app: &TestApp, shifted: &str) -> Scheduler {
+pub(crate) fn scheduler(app: &TestApp, shifted: &str) -> Scheduler {
     let mut environment = app.environment.clone();
     environment.insert("DATAGENIE_DATABASE__URL".to_owned(), format!("{}?options[datagenie.clock_offset]={shifted}", app.database.url));
     let settings = Settings::load(&Sources { environment, file: None, stored: BTreeMap::new() }).expect("the test's settings are right");
@@ -21,24 +24,25 @@ fn scheduler(app: &TestApp, shifted: &str) -> Scheduler {
 }
 
 /// Fires what is due by this scheduler's clock.
-async fn fire(scheduler: &Scheduler) {
+pub(crate) async fn fire(scheduler: &Scheduler) {
     fire_schedules::run(scheduler).await.expect("schedules are fired");
 }
 
-/// Every hour a question without a database.
-fn hourly(catch_up: &str) -> Value {
+/// Every hour a question without a database, half an hour from now for the first time: no time comes while a test runs.
+pub(crate) fn hourly(catch_up: &str) -> Value {
+    let minute = (Clock::new(0).now().timestamp() / 60 + 30) % 60;
     json!({
-        "name": "hourly", "cron": "0 * * * *", "time_zone": "Asia/Seoul", "catch_up": catch_up, "catch_up_max": 3,
+        "name": "hourly", "cron": format!("{minute} * * * *"), "time_zone": "Asia/Seoul", "catch_up": catch_up, "catch_up_max": 3,
         "action": { "kind": "question", "question": "What is new?" },
     })
 }
 
-async fn make(client: &Client, body: Value) -> Uuid {
+pub(crate) async fn make(client: &Client, body: Value) -> Uuid {
     client.post("/v1/schedules", body).await.expect(201).id()
 }
 
 /// The runs of a schedule, newest first.
-async fn runs(client: &Client, id: Uuid) -> Vec<Value> {
+pub(crate) async fn runs(client: &Client, id: Uuid) -> Vec<Value> {
     let listed = client.get(format!("/v1/schedules/{id}/runs"), None).await.expect(200).body;
     listed["items"].as_array().cloned().expect("a list has items")
 }

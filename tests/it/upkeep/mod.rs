@@ -1,6 +1,8 @@
 //! The upkeep: what is past its time goes, what is not stays, and every run says what it did.
 
+mod bucket;
 mod files;
+mod killed;
 mod results;
 
 use std::collections::BTreeMap;
@@ -31,12 +33,12 @@ fn scheduler(app: &TestApp, shifted: &str) -> Scheduler {
 }
 
 /// Runs a task: its record.
-async fn keep(app: &TestApp, task: UpkeepTask) -> Value {
+pub(crate) async fn keep(app: &TestApp, task: UpkeepTask) -> Value {
     keep_in(app, task, "PT0S").await
 }
 
 /// The same after an interval.
-async fn keep_in(app: &TestApp, task: UpkeepTask, shifted: &str) -> Value {
+pub(crate) async fn keep_in(app: &TestApp, task: UpkeepTask, shifted: &str) -> Value {
     tasks::record(&scheduler(app, shifted), task).await;
     let listed = app.admin.get(format!("/v1/upkeep?task={task}&limit=1"), None).await.expect(200).body;
     listed["items"][0].clone()

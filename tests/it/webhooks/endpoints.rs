@@ -77,6 +77,31 @@ async fn a_target_that_is_gone_is_disabled_and_its_owner_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_goes_through_all_events_of_one_time_call_by_call() {
+    let app = builder().no_worker().no_scheduler().start().await;
+    let sink = Sink::start().await;
+    let (id, _) = endpoint(&app.admin, &sink, &["question.*"]).await;
+    sqlx::query(
+        "INSERT INTO events (id, type, subject, user_id, data, created_at)
+         SELECT gen_random_uuid(), 'question.succeeded', gen_random_uuid()::text, $1, '{}', dg_now() - interval '1 day'
+         FROM generate_series(1, 1200)",
+    )
+    .bind(app.admin.user_id)
+    .execute(&app.pool)
+    .await
+    .expect("many events of one commit");
+    let path = format!("/v1/webhooks/{id}/replay");
+    let first = app.admin.post(&path, json!({ "since": "2020-01-01T00:00:00Z" })).await.expect(202).body;
+    assert_eq!((&first["replayed"], &first["more"]), (&json!(1000), &json!(true)));
+    let next = json!({ "since": "2020-01-01T00:00:00Z", "cursor": first["next_cursor"] });
+    let rest = app.admin.post(&path, next).await.expect(202).body;
+    assert_eq!((&rest["replayed"], &rest["more"], &rest["next_cursor"]), (&json!(200), &json!(false), &json!(null)));
+    for wrong in ["", "1", "a.b", "1.1"] {
+        app.admin.post(&path, json!({ "since": "2020-01-01T00:00:00Z", "cursor": wrong })).await.problem(422, "invalid_request");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_days_of_nothing_but_failures_disable() {
     let app = builder().start().await;
     let sink = Sink::start().await;

@@ -1,6 +1,7 @@
 //! What is sent, and how it is signed.
 
 use datagenie_tests::{Sink, until};
+use reqwest::Method;
 use serde_json::json;
 
 use super::{builder, delivery, endpoint, is_signed_by, run};
@@ -44,8 +45,12 @@ async fn a_callback_is_signed_with_the_askers_secret_and_can_be_replayed() {
         (newest["state"] != "pending").then(|| newest["id"].as_str().expect("an id").to_owned())
     };
     let delivery = until(look, "the callback counts as delivered").await;
-    let _ = app.admin.post(format!("/v1/webhooks/callback-deliveries/{delivery}/replay"), None).await.expect(202);
+    let replay = format!("/v1/webhooks/callback-deliveries/{delivery}/replay");
+    let send = || app.admin.send(app.admin.request(Method::POST, &replay).header("idempotency-key", "again"));
+    assert_eq!(send().await.expect(202).body["state"], "pending");
     let again = sink.has(2).await.remove(1);
+    until(look, "it counts as delivered once more").await;
+    assert_eq!(send().await.expect(202).body["state"], "delivered", "the same key sends it no third time");
     assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
     for secret in [&secret, &rotated["secret"]] {
         assert!(is_signed_by(&again, secret.as_str().expect("a text")), "both sign for a day");

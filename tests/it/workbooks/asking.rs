@@ -74,3 +74,22 @@ async fn a_file_is_its_owners_alone_also_for_who_waits_in_the_queue() {
     let answer = app.admin.wait(id).await;
     assert_eq!((&answer["status"], &answer["error"]["code"]), (&json!("error"), &json!("file_not_found")), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn korean_names_of_columns_are_figures_groups_and_values() {
+    let app = TestApp::builder().offline().start().await;
+    let sales = "지역,품목,판매일,매출,수량\n서울,사과,2024-01-05,\"1,000\",10\n부산,배,2024-01-20,\"2,000\",20\n서울,배,2024-02-03,\"3,500\",30\n합계,,,\"6,500\",60\n";
+    let file = upload(&app, "csv", sales.as_bytes()).await;
+    let cases = [
+        ("지역별 매출 합계는?", json!([["서울", 4_500], ["부산", 2_000]])),
+        ("서울 매출 합계", json!([[4_500]])),
+        ("월별 수량 합계", json!([["2024-01", 30], ["2024-02", 30]])),
+        ("매출 상위 1개 품목", json!([["배", 5_500]])),
+        ("모두 몇 건이야?", json!([[3]])),
+    ];
+    for (question, rows) in cases {
+        let answer = app.admin.answer(json!({ "question": question, "file_id": file })).await;
+        assert_eq!((&answer["status"], &answer["rows"]), (&json!("success"), &rows), "{question}: {answer}");
+        assert_eq!(answer["provenance"]["tables"], json!(["book!A1:E5"]), "{question}");
+    }
+}

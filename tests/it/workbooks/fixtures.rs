@@ -42,6 +42,15 @@ pub fn long_csv(rows: usize) -> Vec<u8> {
     csv.into_bytes()
 }
 
+/// So many rows, each with a text of its own of 1,200 characters.
+pub fn wide_csv(rows: usize) -> Vec<u8> {
+    let mut csv = String::from("id,text\n");
+    for row in 0..rows {
+        csv.push_str(&format!("{row},{}\n", format!("{row:>8}").repeat(150)));
+    }
+    csv.into_bytes()
+}
+
 /// Two cells, as far apart as a sheet is large.
 pub fn far_apart() -> Vec<u8> {
     let mut workbook = Workbook::new();

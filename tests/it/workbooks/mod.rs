@@ -3,6 +3,7 @@
 
 mod analysing;
 mod asking;
+mod bucket;
 mod fixtures;
 mod processes;
 mod surviving;

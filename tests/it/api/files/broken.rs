@@ -130,3 +130,50 @@ async fn an_upload_that_stands_still_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     nothing_is_left(&app).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_trickles_in_is_given_up_in_the_end() {
+    let app = TestApp::builder().no_worker().no_scheduler().with_setting("files.upload_seconds", "2").start().await;
+    let alice = app.client("alice").await;
+    let (mut answer, mut request) = begun(&app, alice.token()).await.into_split();
+    let mut said = vec![0; 1_024];
+    // A byte now and then: it is never silent.
+    let trickling = async {
+        loop {
+            if request.write_all(b"1").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let read = tokio::select! {
+        read = timeout(PATIENCE, answer.read(&mut said)) => read.expect("it is answered").expect("the answer is read"),
+        () = trickling => 0,
+    };
+    let said = String::from_utf8_lossy(&said[..read]).into_owned();
+    assert!(said.starts_with("HTTP/1.1 408") && said.contains("files.upload_seconds"), "{said}");
+    nothing_is_left(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_many_uploads_are_taken_in_at_once_and_no_more() {
+    let app = TestApp::builder()
+        .no_worker()
+        .no_scheduler()
+        .with_setting("files.uploads", "2")
+        .with_setting("files.uploads_per_user", "1")
+        .start()
+        .await;
+    let (alice, bob, carol) = (app.client("alice").await, app.client("bob").await, app.client("carol").await);
+    let first = begun(&app, alice.token()).await;
+    let refused = upload(&alice, "b.csv", b"a,b\n1,2\n").await;
+    refused.problem(429, "too_many_requests");
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit-policy")), ("5", "\"uploads\";q=1"));
+    let second = begun(&app, bob.token()).await;
+    let refused = upload(&carol, "c.csv", b"a,b\n1,2\n").await;
+    refused.problem(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "5");
+    drop((first, second));
+    let again = || async { (upload(&carol, "c.csv", b"a,b\n1,2\n").await.status == 201).then_some(()) };
+    until(again, "there is room again").await;
+}

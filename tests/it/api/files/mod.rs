@@ -29,7 +29,7 @@ async fn post(client: &Client, path: &str, body: Vec<u8>) -> Reply {
     client.send(client.request(Method::POST, path).header("content-type", content_type).body(body)).await
 }
 
-async fn upload(client: &Client, name: &str, content: &[u8]) -> Reply {
+pub(super) async fn upload(client: &Client, name: &str, content: &[u8]) -> Reply {
     let disposition = format!("name=\"file\"; filename=\"{}\"", name.replace('"', "\\\""));
     post(client, "/v1/files", form(&[(&disposition, content)])).await
 }

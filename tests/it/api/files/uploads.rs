@@ -72,7 +72,7 @@ async fn what_is_no_workbook_is_refused_by_its_content() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_content_is_kept_once_for_each_owner() {
-    let app = app().await;
+    let app = TestApp::builder().no_worker().no_scheduler().with_setting("files.uploads_per_user", "6").start().await;
     let (alice, bob) = (app.client("alice").await, app.client("bob").await);
     let sends = (0..6).map(|n| {
         let alice = alice.clone();
