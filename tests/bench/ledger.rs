@@ -90,12 +90,12 @@ impl Ledger {
         // Ids are of their times, and one a millisecond: the upkeep walks by them.
         let at = "dg_now() - interval '100 days' - n * interval '1 millisecond'";
         let questions = format!(
-            "INSERT INTO query_history SELECT (jsonb_populate_record(q, jsonb_build_object('id', uuid7_at({at}), 'created_at', {at},
+            "INSERT INTO query_history SELECT (jsonb_populate_record(NULL::query_history, to_jsonb(q) || jsonb_build_object('id', uuid7_at({at}), 'created_at', {at},
                  'finished_at', {at}, 'job_id', uuid7_at({at})))).*
              FROM (SELECT * FROM query_history WHERE status = 'success' LIMIT 1) q, generate_series(1, $1) n"
         );
         sqlx::query(sqlx::AssertSqlSafe(questions)).bind(count).execute(&mut self.0).await.context("old questions")?;
-        let answers = "INSERT INTO analysis_results SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(),
+        let answers = "INSERT INTO analysis_results SELECT (jsonb_populate_record(NULL::analysis_results, to_jsonb(a) || jsonb_build_object('id', gen_random_uuid(),
                  'query_history_id', q.id, 'created_at', q.created_at, 'job_id', q.job_id))).*
              FROM (SELECT * FROM analysis_results LIMIT 1) a, query_history q WHERE q.created_at < dg_now() - interval '100 days'";
         sqlx::query(answers).execute(&mut self.0).await.context("old answers")?;
