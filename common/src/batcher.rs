@@ -6,7 +6,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::lifecycle;
@@ -15,6 +15,30 @@ use crate::lifecycle;
 const WAITING: usize = 4096;
 
 type Call<I, O> = (I, oneshot::Sender<O>);
+
+struct Waiting<I, O> {
+    calls: mpsc::Receiver<Call<I, O>>,
+    /// When the next batch may begin though it is not full.
+    next: Instant,
+}
+
+impl<I, O> Waiting<I, O> {
+    /// The next batch; empty: nobody will call any more.
+    async fn take(&mut self, most: usize, spacing: Duration) -> Vec<Call<I, O>> {
+        let mut calls = Vec::new();
+        self.calls.recv_many(&mut calls, most).await;
+        while calls.len() < most && Instant::now() < self.next {
+            let room = most - calls.len();
+            match timeout_at(self.next, self.calls.recv_many(&mut calls, room)).await {
+                Ok(1..) => {}
+                // The time is over, or nobody will call any more.
+                Err(_) | Ok(0) => break,
+            }
+        }
+        self.next = Instant::now() + spacing;
+        calls
+    }
+}
 
 /// Gathers calls of one kind.
 pub struct Batcher<I, O> {
@@ -30,14 +54,25 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         R: Fn(Vec<I>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Vec<O>> + Send + 'static,
     {
+        Self::spaced(name, runners, most, Duration::ZERO, patience, run)
+    }
+
+    /// The same, and a batch begins no sooner than `spacing` after the one before, unless it is full: under load, what comes within that
+    /// time shares a batch. A call after a quiet moment still waits for nobody.
+    #[must_use]
+    pub fn spaced<R, F>(name: &'static str, runners: usize, most: usize, spacing: Duration, patience: Duration, run: R) -> Self
+    where
+        R: Fn(Vec<I>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Vec<O>> + Send + 'static,
+    {
         let (queue, waiting) = mpsc::channel::<Call<I, O>>(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let waiting = Arc::new(Mutex::new(Waiting { calls: waiting, next: Instant::now() }));
         for _ in 0..runners {
             let (waiting, run) = (waiting.clone(), run.clone());
             lifecycle::spawn(name, async move {
                 loop {
-                    let mut calls: Vec<Call<I, O>> = Vec::new();
-                    if waiting.lock().await.recv_many(&mut calls, most).await == 0 {
+                    let mut calls = waiting.lock().await.take(most, spacing).await;
+                    if calls.is_empty() {
                         return;
                     }
                     // Who went away while he waited is not served.
@@ -91,6 +126,27 @@ mod tests {
         assert_eq!(batcher.call(0).await, None);
         assert_eq!(batcher.call(1).await, None);
         assert_eq!(batcher.call(2).await, Some(2));
+    }
+
+    /// A batcher of at most four calls at once whose batches answer with their size.
+    fn counting(spacing: Duration) -> Batcher<(), usize> {
+        Batcher::spaced("test", 2, 4, spacing, PATIENCE, |calls: Vec<()>| async move { vec![calls.len(); calls.len()] })
+    }
+
+    #[tokio::test]
+    async fn a_spaced_batch_begins_when_it_is_full_or_its_time_has_come() {
+        // Nobody waits for this one: what is answered was alone, or one of four.
+        let batcher = counting(Duration::from_hours(1));
+        assert_eq!(batcher.call(()).await, Some(1), "a call after a quiet moment waits for nobody");
+        let answers = join_all((0..4).map(|_| batcher.call(()))).await;
+        assert_eq!(answers, [Some(4); 4]);
+        let late = batcher.call(());
+        assert_eq!(late.now_or_never(), None, "one alone waits for others");
+
+        let batcher = counting(Duration::from_millis(10));
+        assert_eq!(batcher.call(()).await, Some(1));
+        let answers = join_all((0..3).map(|_| batcher.call(()))).await;
+        assert_eq!(answers, [Some(3); 3], "those who came within the spacing go together, though they fill no batch");
     }
 
     #[tokio::test]

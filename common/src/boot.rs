@@ -31,15 +31,13 @@ pub enum BootError {
     /// The key is not the database's.
     #[error(transparent)]
     SealingCheck(#[from] SealingCheckError),
-    /// A stored setting can't be used.
-    #[error("system_settings.{0} can't be used: {1}")]
-    Stored(&'static str, String),
     /// The database does not answer.
     #[error("the system database (database.url) does not answer")]
     Store(#[from] StoreError),
 }
 
-/// Reads the settings, checks the key's form, the database's schema and that the key is its, and reads the settings that are stored there.
+/// Reads the settings, checks the key's form, the database's schema and that the key is its, and reads the settings that are stored there,
+/// as far as they can be used.
 ///
 /// # Errors
 /// [`BootError`].
@@ -53,11 +51,9 @@ pub async fn settings(config: Option<&Path>, application: &str) -> Result<Settin
     sealing_check::check(&pool, &keyring).await?;
     let rows = system_settings::all(&pool).await?;
     pool.close().await;
-    let (stored, unusable) = live_settings::usable(&rows, &keyring);
-    // Better no start than one with other bounds or keeping times than somebody wanted.
-    if let Some((key, why)) = unusable.into_iter().next() {
-        return Err(BootError::Stored(key, why));
-    }
+    // A row that can't be used must not keep the service down, whose api is where it is put right: what stands below it holds. The look
+    // that `LiveSettings` begins with says so in the log, and nothing is removed by a keeping time that is none.
+    let (stored, _unusable) = live_settings::usable(&rows, &keyring);
     Ok(Settings::load(&sources.with_stored(stored))?)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConnectionId, DeliveryId, FileId, QuestionId},
+    ids::{ApiKeyId, ConnectionId, DeliveryId, FileId, QuestionId},
     model::{jobs::Lane, language::Language},
     word_enum,
 };
@@ -99,6 +99,9 @@ pub struct AnswerQuestion {
     pub follows: Option<QuestionId>,
     /// Whether a cached answer will do.
     pub cache: CacheMode,
+    /// The API key that it was asked by, whose limits it uses up besides its owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_id: Option<ApiKeyId>,
 }
 
 /// Payload of [`JobKind::ProbeConnection`] and [`JobKind::SyncSchema`].

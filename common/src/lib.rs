@@ -7,6 +7,7 @@ pub mod wording;
 pub mod clock;
 pub mod crypto;
 pub mod jobs;
+pub mod objects;
 
 pub mod batches;
 pub mod schedules;

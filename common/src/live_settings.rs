@@ -1,7 +1,9 @@
 //! Settings as they are now: those of `system_settings` may change while the service runs, and hold in every process within two seconds.
 //!
-//! A process looks each second whether the version of the stored settings has moved (one number, in PostgreSQL), and then reads them: from
-//! Redis, where another process has put them at this version, else from PostgreSQL. Redis is never asked what holds, and may be away.
+//! A process looks each second whether the version of the stored settings has moved (one row, in PostgreSQL), and then reads them: from
+//! Redis, where another process of this installation has put them at this version, else from PostgreSQL. Redis is never asked what holds,
+//! and may be away: what it gives counts only with the mark of who has the sealing key, so that neither another installation on the same
+//! Redis nor whoever else can write there changes a setting.
 //!
 //! To let another setting be changed while the service runs: give its line in `settings/keys.rs` a `.stored("its_key")`, and wherever it
 //! is used ask [`LiveSettings::get`] for it each time (`app.live_settings.get().query.max_rows`) instead of the settings of the start.
@@ -30,7 +32,8 @@ use crate::{
     lifecycle,
     settings::{self, Key, Origin, Settings, keys},
     store::{
-        Result, system_settings,
+        Result,
+        system_settings::{self, Version},
         upkeep::{Kept, Unusable},
     },
 };
@@ -61,7 +64,7 @@ pub type Unusables = BTreeMap<&'static str, String>;
 struct Current {
     settings: Arc<Settings>,
     /// Of the stored settings; none: they have not been looked at yet.
-    version: Option<i64>,
+    version: Option<Version>,
     /// Those that can be used, opened.
     stored: BTreeMap<String, Value>,
     /// Why others can't be, by their keys: what held before holds on.
@@ -71,8 +74,29 @@ struct Current {
 /// `datagenie:settings:{category}`: as stored, so what is sealed stays sealed.
 #[derive(Serialize, Deserialize)]
 struct Cached {
-    version: i64,
-    values: BTreeMap<String, Value>,
+    version: Version,
+    /// The values by key, as the text of a JSON object: the mark is over its letters.
+    values: String,
+    mark: String,
+}
+
+impl Cached {
+    fn new(keyring: &Keyring, category: &str, version: &Version, values: &BTreeMap<String, Value>) -> Option<Self> {
+        let values = serde_json::to_string(values).ok()?;
+        let mark = marks(keyring, category, version, &values).into_iter().next()?;
+        Some(Self { version: version.clone(), values, mark })
+    }
+
+    /// The values, if they are this category's at this version, written by one of ours.
+    fn values(&self, keyring: &Keyring, category: &str, version: &Version) -> Option<BTreeMap<String, Value>> {
+        let is_ours = self.version == *version && marks(keyring, category, version, &self.values).contains(&self.mark);
+        if is_ours { serde_json::from_str(&self.values).ok() } else { None }
+    }
+}
+
+/// By each key of the ring, the one that seals first.
+fn marks(keyring: &Keyring, category: &str, version: &Version, values: &str) -> Vec<String> {
+    keyring.macs(format!("settings|{category}|{version}|{values}").as_bytes()).into_iter().map(hex::encode).collect()
 }
 
 impl LiveSettings {
@@ -182,14 +206,14 @@ impl Shared {
     async fn look(&self) -> Result<()> {
         let _alone = self.looking.lock().await;
         let version = system_settings::version(&self.pool).await?;
-        if self.current().version == Some(version) {
+        if self.current().version.as_ref() == Some(&version) && !version.is_empty() {
             return Ok(());
         }
-        let (version, rows) = match self.cached(version).await {
+        let (version, rows) = match self.cached(&version).await {
             Some(rows) => (version, rows),
             None => {
                 let (version, rows) = system_settings::versioned(&self.pool).await?;
-                self.keep(version, &rows).await;
+                self.keep(&version, &rows).await;
                 (version, rows)
             }
         };
@@ -197,17 +221,17 @@ impl Shared {
         Ok(())
     }
 
-    fn take(&self, version: i64, rows: &BTreeMap<String, Value>) {
+    fn take(&self, version: Version, rows: &BTreeMap<String, Value>) {
         let before = self.current();
-        let mut current = Current { version: Some(version), ..(*before).clone() };
+        let mut current = Current { version: Some(version.clone()), ..(*before).clone() };
         match before.with(rows, &self.keyring) {
             Ok((settings, stored, unusable)) => {
-                for (key, why) in &unusable {
+                for (key, why) in unusable.iter().filter(|(key, why)| before.unusable.get(**key) != Some(*why)) {
                     tracing::error!(key, why, "a stored setting can't be used; what held before holds on");
                 }
-                let changed: Vec<&String> =
-                    stored.iter().filter(|(key, value)| before.stored.get(*key) != Some(value)).map(|(key, _)| key).collect();
-                if before.version.is_some() {
+                let known: BTreeSet<&String> = before.stored.keys().chain(stored.keys()).collect();
+                let changed: Vec<&String> = known.into_iter().filter(|key| before.stored.get(*key) != stored.get(*key)).collect();
+                if before.version.is_some() && !changed.is_empty() {
                     tracing::info!(version, ?changed, "stored settings changed");
                 }
                 current = Current { settings: Arc::new(settings), version: Some(version), stored, unusable };
@@ -219,23 +243,24 @@ impl Shared {
     }
 
     /// All of them at this version; none: Redis does not have every one.
-    async fn cached(&self, version: i64) -> Option<BTreeMap<String, Value>> {
+    async fn cached(&self, version: &Version) -> Option<BTreeMap<String, Value>> {
+        if version.is_empty() {
+            return None;
+        }
         let mut rows = BTreeMap::new();
         for category in categories() {
             let cached: Cached = self.cache.get_json(&CacheKey::SystemSettings { category }).await?;
-            if cached.version != version {
-                return None;
-            }
-            rows.extend(cached.values);
+            rows.extend(cached.values(&self.keyring, category, version)?);
         }
         Some(rows)
     }
 
-    async fn keep(&self, version: i64, rows: &BTreeMap<String, Value>) {
+    async fn keep(&self, version: &Version, rows: &BTreeMap<String, Value>) {
         for category in categories() {
             let of = keys::stored().filter(|key| key.category() == category).filter_map(|key| key.stored);
             let values = of.filter_map(|name| Some((name.to_owned(), rows.get(name)?.clone()))).collect();
-            if !self.cache.set_json(&CacheKey::SystemSettings { category }, &Cached { version, values }).await {
+            let Some(cached) = Cached::new(&self.keyring, category, version, &values) else { return };
+            if !self.cache.set_json(&CacheKey::SystemSettings { category }, &cached).await {
                 return;
             }
         }
@@ -273,6 +298,24 @@ mod tests {
 
     use super::*;
     use crate::crypto::sealing::generate_key;
+
+    #[test]
+    fn what_redis_holds_counts_only_with_the_mark_of_this_installation_at_this_version() {
+        let keys = [generate_key(), generate_key()];
+        let (ours, other) = (Keyring::from_setting(&keys[0]).expect("a key"), Keyring::from_setting(&keys[1]).expect("a key"));
+        let values = BTreeMap::from([("max_query_rows".to_owned(), json!(5)), ("openai_temperature".to_owned(), json!(0.1))]);
+        let version = "7.801".to_owned();
+        let mut cached = Cached::new(&ours, "query", &version, &values).expect("it is JSON");
+        assert_eq!(cached.values(&ours, "query", &version), Some(values));
+        // During a rotation of keys some have another one in front.
+        let rotating = Keyring::from_setting(&format!("{},{}", keys[1], keys[0])).expect("a ring");
+        assert!(cached.values(&rotating, "query", &version).is_some());
+        assert_eq!(cached.values(&other, "query", &version), None, "of another installation");
+        assert_eq!(cached.values(&ours, "limits", &version), None, "of another category");
+        assert_eq!(cached.values(&ours, "query", &"7.802".to_owned()), None, "of another time");
+        cached.values = cached.values.replace('5', "9");
+        assert_eq!(cached.values(&ours, "query", &version), None, "changed by somebody");
+    }
 
     #[test]
     fn what_is_stored_is_opened_and_checked_and_what_can_not_be_used_is_told_without_a_secret() {

@@ -8,7 +8,7 @@ use crate::{
     ids::{ConnectionId, FileId},
     jobs::CacheMode,
     model::{timing::Timing, upkeep::UpkeepTask},
-    word_enum,
+    objects, word_enum,
 };
 
 word_enum! {
@@ -60,12 +60,13 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on_invalid: Option<OnInvalid>,
         /// What each run may cost.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "objects::optional")]
         budget: Option<Budget>,
         /// Called at the end of each run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         callback_url: Option<String>,
         /// At most [`MOST_QUESTIONS`].
+        #[serde(deserialize_with = "objects::each")]
         questions: Vec<Line>,
     },
     /// Reads a connection's schema again.
@@ -105,6 +106,8 @@ pub struct Due {
     pub fire: Vec<DateTime<Utc>>,
     /// The first of those that are not made up for; none: there is none.
     pub missed: Option<DateTime<Utc>>,
+    /// The newest of all that have come, fired or not; none: none has.
+    pub newest: Option<DateTime<Utc>>,
     /// When it fires next; none: never again.
     pub next: Option<DateTime<Utc>>,
 }
@@ -122,11 +125,12 @@ pub fn due(timing: &Timing, catch_up: CatchUp, most: usize, next_run_at: DateTim
         CatchUp::Once => 1,
         CatchUp::All => most,
     };
+    let newest = times.last().copied();
     let left_out = times.len().saturating_sub(keep);
     let fire = times.split_off(left_out);
     // Older ones may be left out beyond those that were looked at: the first of all is where it should have gone on.
     let missed = (left_out > 0).then_some(next_run_at);
-    Due { fire, missed, next }
+    Due { fire, missed, newest, next }
 }
 
 #[cfg(test)]
@@ -165,6 +169,8 @@ mod tests {
         let few = "2026-01-01T09:00:00Z";
         assert_eq!(decided(CatchUp::All, few, now), (fires(&["09:00", "10:00"]), None, "11:00".to_owned()));
         // The newest one is in time: it fires, the missed ones are as the policy says.
+        let timing = Timing::parse("0 * * * *", "UTC").expect("it can be read");
+        assert_eq!(due(&timing, CatchUp::Skip, 3, utc(since), utc(now)).newest, Some(utc("2026-01-01T10:00:00Z")), "dealt with, too");
         let on_time = "2026-01-01T10:00:30Z";
         assert_eq!(decided(CatchUp::Skip, since, on_time), (fires(&["10:00"]), Some("04:00".to_owned()), "11:00".to_owned()));
     }

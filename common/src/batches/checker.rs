@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// Characters of a `custom_id`.
-pub(super) const LONGEST_CUSTOM_ID: usize = 256;
+const LONGEST_CUSTOM_ID: usize = 256;
+/// Characters of a name that is too long to be taken, up to which it is told all the same.
+const LONGEST_TOLD: usize = 1_024;
+/// Characters of what is wrong with a line: it may repeat the value that is.
+const LONGEST_MESSAGE: usize = 500;
 
 word_enum! {
     /// Why a line was not taken.
@@ -108,7 +112,7 @@ pub struct Asked {
     pub first_line: u32,
     /// The payload of its job; none: another line's answer is shared.
     pub payload: Option<AnswerQuestion>,
-    /// Seconds that it has from its turn on.
+    /// Seconds that it has from the beginning of its first attempt on.
     pub deadline_seconds: Option<f64>,
     /// The connection that it is asked of.
     pub connection_id: Option<Uuid>,
@@ -144,20 +148,25 @@ impl<'a> Checker<'a> {
                 Checked { line, custom_id: None, outcome: Err(LineError::request("", "must be a JSON object")) }
             }
             Ok(parsed) => self.line(line, parsed),
-            Err(error) => Checked { line, custom_id: LineShape::custom_id(text), outcome: Err(unreadable(text, &error)) },
+            Err(error) => {
+                let custom_id = LineShape::custom_id(text);
+                if let Some(name) = &custom_id {
+                    self.names.insert(fingerprint(name.as_bytes()));
+                }
+                Checked { line, custom_id: custom_id.and_then(told_name), outcome: Err(unreadable(text, &error)) }
+            }
         }
     }
 
     /// Checks the next line.
     pub fn line(&mut self, line: u32, parsed: Line) -> Checked {
-        let custom_id = Some(parsed.custom_id.clone()).filter(|name| !name.contains('\0'));
+        // Also of a line that can't be taken: two lines of the results must not have one name.
+        let is_new = self.names.insert(fingerprint(parsed.custom_id.as_bytes()));
         let outcome = self.check(&parsed).and_then(|()| {
-            if self.names.insert(fingerprint(parsed.custom_id.as_bytes())) {
-                Ok(())
-            } else {
-                Err(LineError::new(LineProblem::DuplicateCustomId, "custom_id", "an earlier line has the same"))
-            }
+            let twice = || LineError::new(LineProblem::DuplicateCustomId, "custom_id", "an earlier line has the same");
+            is_new.then_some(()).ok_or_else(twice)
         });
+        let custom_id = told_name(parsed.custom_id.clone());
         Checked { line, custom_id, outcome: outcome.map(|()| self.ask(line, parsed)) }
     }
 
@@ -212,9 +221,15 @@ impl<'a> Checker<'a> {
             sql: line.sql,
             follows: None,
             cache: line.cache.unwrap_or(CacheMode::Use),
+            api_key_id: None,
         });
         Asked { question_id, first_line, payload, deadline_seconds: line.deadline_seconds, connection_id: connection }
     }
+}
+
+/// The name of a line as it is told, and kept: not one that would be most of the answer, nor one that the database can't hold.
+fn told_name(name: String) -> Option<String> {
+    Some(name).filter(|name| !name.is_empty() && name.chars().nth(LONGEST_TOLD).is_none() && !name.contains('\0'))
 }
 
 fn check_name(name: &str) -> Result<(), LineError> {
@@ -254,7 +269,20 @@ fn unreadable(text: &[u8], error: &serde_json::Error) -> LineError {
     // JSON it is, and a value is of another type or not known: serde_json calls some of that a syntax error.
     let is_json = error.is_data() || serde_json::from_slice::<Value>(text).is_ok();
     let code = if is_json { LineProblem::InvalidRequest } else { LineProblem::InvalidJson };
-    LineError::new(code, "", error.to_string())
+    LineError::new(code, "", shortened(&error.to_string()))
+}
+
+/// A sentence that can be kept, and of a long one the beginning and the end: what is expected, and where, stands at its end.
+fn shortened(message: &str) -> String {
+    // The name of an unknown field is repeated as it is. PostgreSQL can't hold this one.
+    let message = message.replace('\0', "\u{FFFD}");
+    let length = message.chars().count();
+    if length <= LONGEST_MESSAGE {
+        return message;
+    }
+    let half = LONGEST_MESSAGE / 2;
+    let (begin, end): (String, String) = (message.chars().take(half).collect(), message.chars().skip(length - half).collect());
+    format!("{begin} … {end}")
 }
 
 /// What two lines have in common that are the same question: a question's words but for the white space between them, a statement but

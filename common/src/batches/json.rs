@@ -7,7 +7,7 @@ use std::{
     io::{self, BufRead},
 };
 
-use super::upload::{LONGEST_FIELD, LONGEST_LINE, Piece, Unreadable};
+use super::upload::{BYTE_ORDER_MARK, LONGEST_FIELD, LONGEST_LINE, Piece, Unreadable};
 
 const QUESTIONS: &str = "questions";
 /// Different fields that are remembered, to find those that come twice.
@@ -38,7 +38,8 @@ impl<R: BufRead> JsonPieces<R> {
         loop {
             match self.state {
                 State::Begin => {
-                    self.expect(b'{')?;
+                    self.pass_mark()?;
+                    self.opens(b'{', Unreadable::Shape { field: "", expected: "a JSON object" })?;
                     self.state = State::Fields { first: true };
                 }
                 State::Fields { first } => {
@@ -51,7 +52,7 @@ impl<R: BufRead> JsonPieces<R> {
                     let name = self.name()?;
                     self.expect(b':')?;
                     if name == QUESTIONS {
-                        self.expect(b'[')?;
+                        self.opens(b'[', Unreadable::Shape { field: QUESTIONS, expected: "an array of questions" })?;
                         self.state = State::Questions { first: true };
                         continue;
                     }
@@ -106,6 +107,26 @@ impl<R: BufRead> JsonPieces<R> {
             }
             Some(_) => Err(self.wrong(format!("expected `{}`", char::from(wanted)))),
             None => Err(self.wrong(format!("the body ends where `{}` is expected", char::from(wanted)))),
+        }
+    }
+
+    /// Passes over a byte order mark.
+    fn pass_mark(&mut self) -> Result<(), Unreadable> {
+        for (at, byte) in BYTE_ORDER_MARK.iter().enumerate() {
+            match self.peek()? {
+                Some(next) if next == *byte => self.skip(),
+                _ if at == 0 => return Ok(()),
+                _ => return Err(self.wrong("expected `{`")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the bracket that begins a value; another value than the one that is wanted is JSON all the same.
+    fn opens(&mut self, wanted: u8, else_it_is: Unreadable) -> Result<(), Unreadable> {
+        match self.solid()? {
+            Some(byte) if byte != wanted && matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Err(else_it_is),
+            _ => self.expect(wanted),
         }
     }
 

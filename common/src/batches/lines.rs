@@ -2,9 +2,7 @@
 
 use std::io::BufRead;
 
-use super::upload::{LONGEST_LINE, Piece, Unreadable};
-
-const MARK: &[u8] = b"\xEF\xBB\xBF";
+use super::upload::{BYTE_ORDER_MARK, LONGEST_LINE, Piece, Unreadable};
 
 /// The lines of an upload.
 pub struct LinePieces<R> {
@@ -23,7 +21,7 @@ impl<R: BufRead> LinePieces<R> {
             self.number = self.number.saturating_add(1);
             match line {
                 Some(text) => {
-                    let text = if self.number == 1 { text.strip_prefix(MARK).unwrap_or(&text) } else { &text };
+                    let text = if self.number == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text) } else { &text };
                     let text = text.trim_ascii();
                     if !text.is_empty() {
                         return Ok(Some(Piece::Line(self.number, Some(text.to_owned()))));

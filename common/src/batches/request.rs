@@ -78,7 +78,7 @@ pub struct Line {
     /// Whether a cached answer will do; it does unless this says `skip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheMode>,
-    /// Seconds that it has from its turn on, 1 to 86400.
+    /// Seconds that it has from the beginning of its first attempt on, 1 to 86400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_seconds: Option<f64>,
 }
@@ -96,7 +96,6 @@ impl LineShape {
     #[must_use]
     pub fn custom_id(text: &[u8]) -> Option<String> {
         let shape: Self = serde_json::from_slice(text).ok()?;
-        let name = shape.custom_id?.as_str()?.to_owned();
-        Some(name).filter(|name| (1..=super::checker::LONGEST_CUSTOM_ID).contains(&name.chars().count()) && !name.contains('\0'))
+        Some(shape.custom_id?.as_str()?.to_owned())
     }
 }

@@ -6,6 +6,8 @@ use super::{json::JsonPieces, lines::LinePieces};
 
 /// Bytes of one line, or of one element of `questions`. The longest question and statement fit, however they are escaped.
 pub const LONGEST_LINE: usize = 1024 * 1024;
+/// What some programs begin a text in UTF-8 with.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Bytes of any other field.
 pub(super) const LONGEST_FIELD: usize = 64 * 1024;
 
@@ -40,6 +42,14 @@ pub enum Unreadable {
         at: u64,
         /// What is wrong.
         what: String,
+    },
+    /// It is JSON, and no batch: the body is no object, or its `questions` are no array.
+    #[error("must be {expected}")]
+    Shape {
+        /// The field; empty: the body as a whole.
+        field: &'static str,
+        /// What is expected.
+        expected: &'static str,
     },
 }
 

@@ -112,9 +112,10 @@ for _, key in ipairs(KEYS) do
 end
 return {0, 0}";
 
+// With '1' the failures of the name at that address go, else only the last one.
 const FORGIVE: &str = r"
-redis.call('DEL', KEYS[2])
-for _, key in ipairs({KEYS[1], KEYS[3]}) do
+if ARGV[1] == '1' then redis.call('DEL', KEYS[2]) end
+for _, key in ipairs(KEYS) do
     if redis.call('EXISTS', key) == 1 and redis.call('HINCRBY', key, 'n', -1) <= 0 then redis.call('DEL', key) end
 end
 return 1";
@@ -144,7 +145,12 @@ impl Cache {
 
     /// Takes an attempt back that succeeded, and the failures before it at that address. Says whether Redis confirmed.
     pub async fn forgive(&self, attempt: &Attempt<'_>) -> bool {
-        self.run::<i64>(cmd("EVAL").arg(FORGIVE).arg(3).arg(&attempt.keys()[..])).await.is_some()
+        self.run::<i64>(cmd("EVAL").arg(FORGIVE).arg(3).arg(&attempt.keys()[..]).arg("1")).await.is_some()
+    }
+
+    /// Takes an attempt back of which nothing came, and no failure before it. Says whether Redis confirmed.
+    pub async fn take_back(&self, attempt: &Attempt<'_>) -> bool {
+        self.run::<i64>(cmd("EVAL").arg(FORGIVE).arg(3).arg(&attempt.keys()[..]).arg("0")).await.is_some()
     }
 }
 

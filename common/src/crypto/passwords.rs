@@ -64,14 +64,16 @@ pub fn hash(password: &SecretString) -> Result<String, PasswordError> {
     Ok(hashed.to_string())
 }
 
-/// Whether the password is the one of the PHC string. A string that is no argon2 hash, or asks for absurd work, matches nothing.
+/// Whether the password is the one of the PHC string. A string that is no argon2 hash, or asks for absurd work, matches nothing, and
+/// costs what any other costs: how long it takes does not tell that there is such a user.
 #[must_use]
 pub fn verify(password: &SecretString, phc: &str) -> bool {
-    let Ok(parsed) = PasswordHash::new(phc) else { return false };
-    let Ok(params) = Params::try_from(&parsed) else { return false };
-    if params.m_cost() > 16 * PARAMS.m_cost() || params.t_cost() > 16 || params.p_cost() > 16 {
+    let Some(parsed) = usable(phc) else {
+        if let Ok(dummy) = PasswordHash::new(DUMMY_PHC) {
+            let _ = hasher().verify_password(&[], &dummy);
+        }
         return false;
-    }
+    };
     let given = password.expose_secret();
     if given.len() > MAX_PASSWORD_BYTES {
         // Nobody has such a password; the work is that of any other.
@@ -82,6 +84,13 @@ pub fn verify(password: &SecretString, phc: &str) -> bool {
     let matches = |text: &str| hasher().verify_password(text.as_bytes(), &parsed).is_ok();
     // Hashes of before were made of what was sent.
     matches(&clear) || (clear.as_str() != given && matches(given))
+}
+
+fn usable(phc: &str) -> Option<PasswordHash> {
+    let parsed = PasswordHash::new(phc).ok()?;
+    let params = Params::try_from(&parsed).ok()?;
+    let is_bounded = params.m_cost() <= 16 * PARAMS.m_cost() && params.t_cost() <= 16 && params.p_cost() <= 16;
+    is_bounded.then_some(parsed)
 }
 
 /// A turn at hashing, two at a time; its place in the line is given back with it.

@@ -92,7 +92,8 @@ impl Keyring {
         for (index, entry) in text.split(',').enumerate() {
             let bad = |problem: String| SealingError::BadEntry { entry: index + 1, problem };
             let key = RingKey::parse(entry.trim()).map_err(bad)?;
-            if keys.iter().any(|known| known.id == key.id || known.hashed_id == key.hashed_id) {
+            // Nor may one be named by the digest of another: what that one sealed before it had a name would be taken for this one's.
+            if keys.iter().any(|known| known.goes_by(&key.id) || known.goes_by(&key.hashed_id) || key.goes_by(&known.id)) {
                 return Err(bad(format!("the key or its id `{}` is there twice", key.id)));
             }
             keys.push(key);

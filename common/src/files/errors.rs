@@ -69,13 +69,14 @@ impl FilesError {
 /// As errors name it.
 const BUCKET_STORE: &str = "S3";
 
-/// Whether an error comes of a full disk or a spent quota, however deep it says so.
+/// Whether an error comes of a full disk, a spent quota or a limit on the length of files, however deep it says so.
 #[must_use]
 pub fn is_full(error: &(dyn StdError + 'static)) -> bool {
+    let no_room = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge);
     let mut next = Some(error);
     while let Some(error) = next {
         next = match error.downcast_ref::<io::Error>() {
-            Some(io) if matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => return true,
+            Some(io) if no_room(io.kind()) => return true,
             // Its own source is that of the error in it.
             Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
             None => error.source(),
@@ -97,7 +98,9 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(generic("LocalFileSystem", full()).is_full());
         assert!(generic("LocalFileSystem", io::Error::other(io::Error::other(full()))).is_full());
-        assert!(FilesError::Root { folder: String::new(), source: io::ErrorKind::QuotaExceeded.into() }.is_full());
+        for kind in [io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge] {
+            assert!(FilesError::Root { folder: String::new(), source: kind.into() }.is_full(), "{kind}");
+        }
         assert!(!generic("LocalFileSystem", io::Error::from(io::ErrorKind::NotFound)).is_full());
         assert!(!generic("S3", "503").is_full());
     }

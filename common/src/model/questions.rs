@@ -107,6 +107,8 @@ word_enum! {
         ConnectionNotReady = "connection_not_ready",
         /// The budget of its batch was spent before it was its turn.
         BudgetSpent = "budget_spent",
+        /// What its asker's questions of a day may use up is used up.
+        DailyLimit = "daily_limit",
         /// The job's deadline came first.
         DeadlinePassed = "deadline_passed",
         /// The answer was kept for its time and is gone.

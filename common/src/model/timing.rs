@@ -152,6 +152,30 @@ mod tests {
     }
 
     #[test]
+    fn leap_days_and_the_days_of_both_fields_come_when_they_come() {
+        let years = |cron: &str, after: &str, count: usize| {
+            let timing = Timing::parse(cron, "Asia/Seoul").expect("it can be read");
+            let times = std::iter::successors(timing.after(utc(after)), |&time| timing.after(time));
+            times.take(count).map(|time| time.with_timezone(&Tz::Asia__Seoul).format("%Y-%m-%d").to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(years("0 0 29 2 *", "2026-01-01T00:00:00Z", 2), ["2028-02-29", "2032-02-29"]);
+        // 2100 is no leap year.
+        assert_eq!(years("0 0 29 2 *", "2097-01-01T00:00:00Z", 1), ["2104-02-29"]);
+        assert_eq!(years("0 0 31 * *", "2026-03-31T00:00:00Z", 2), ["2026-05-31", "2026-07-31"]);
+        assert_eq!(years("0 0 L FEB *", "2027-01-01T00:00:00Z", 2), ["2027-02-28", "2028-02-29"]);
+        // Where both days are named, either is enough.
+        assert_eq!(years("0 0 13 * FRI", "2026-03-02T00:00:00Z", 3), ["2026-03-06", "2026-03-13", "2026-03-20"]);
+        assert_eq!(years("0 0 * * 7", "2026-03-02T00:00:00Z", 1), ["2026-03-08"], "Sunday is 0 and 7");
+    }
+
+    #[test]
+    fn clocks_that_skip_half_an_hour_or_a_day_skip_no_time() {
+        // Lord Howe jumps from 02:00 to 02:30 on 2026-10-04, at 15:30 UTC of the day before; Samoa had no 2011-12-30.
+        assert_eq!(next("15 2 * * *", "Australia/Lord_Howe", "2026-10-02T16:00:00Z", 2), ["10-03T15:30", "10-04T15:15"]);
+        assert_eq!(next("0 12 * * *", "Pacific/Apia", "2011-12-28T23:00:00Z", 3), ["12-29T22:00", "12-30T10:00", "12-30T22:00"]);
+    }
+
+    #[test]
     fn the_newest_times_are_the_ones_that_going_forward_finds() {
         for (zone, from, to) in [
             ("Europe/Berlin", "2026-03-28T22:00:00Z", "2026-03-29T04:10:00Z"),

@@ -93,6 +93,8 @@ fn go_together(scripts: &[Script]) -> bool {
 /// The script of a letter; none: no letter, or of a script that is not taken.
 fn script(c: char) -> Option<Script> {
     let script = match c {
+        // Letters of clicks, which look like bars and marks.
+        '\u{1C0}'..='\u{1C3}' => return None,
         'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => Script::Latin,
         '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => Script::Greek,
         '\u{400}'..='\u{52F}' => Script::Cyrillic,
@@ -115,15 +117,15 @@ fn script(c: char) -> Option<Script> {
 fn plain(c: char) -> char {
     match c {
         'а' | 'α' | 'ɑ' => 'a',
-        'в' | 'β' | 'ь' => 'b',
+        'в' | 'β' | 'ь' | 'ƅ' => 'b',
         'с' | 'ϲ' => 'c',
         'ԁ' => 'd',
         'е' | 'ε' | 'ё' | 'є' => 'e',
         'ɡ' => 'g',
         'н' | 'η' | 'һ' => 'h',
-        'і' | 'ι' | 'ı' | 'ї' => 'i',
+        'і' | 'ι' | 'ı' | 'ї' | 'ɩ' => 'i',
         'ј' => 'j',
-        'к' | 'κ' => 'k',
+        'к' | 'κ' | 'ĸ' => 'k',
         'ӏ' | 'ⅼ' => 'l',
         'м' | 'μ' => 'm',
         'ν' | 'ѵ' => 'v',
@@ -185,6 +187,7 @@ mod tests {
             ("a\u{115F}bc", NameProblem::Character),
             ("alice\u{301}\u{302}\u{303}", NameProblem::Character),
             ("ali×ce", NameProblem::Character),
+            ("a\u{1C0}ice", NameProblem::Character),
             ("user٣", NameProblem::Character),
             ("'; DROP TABLE users", NameProblem::Character),
             ("😀😀😀", NameProblem::Character),
@@ -199,9 +202,15 @@ mod tests {
 
     #[test]
     fn names_that_look_the_same_are_the_same() {
-        for (left, right) in
-            [("Alice", "ALICE"), ("admin", "ａｄｍｉｎ"), ("раура", "paypa"), ("COCA", "СОСА"), ("ﬁona", "fiona"), ("mick", "mıck")]
-        {
+        for (left, right) in [
+            ("Alice", "ALICE"),
+            ("admin", "ａｄｍｉｎ"),
+            ("раура", "paypa"),
+            ("COCA", "СОСА"),
+            ("ﬁona", "fiona"),
+            ("mick", "mıck"),
+            ("mick", "micĸ"),
+        ] {
             assert_eq!(folded(left), folded(right), "{left} {right}");
         }
         for (left, right) in [("alice", "alice2"), ("김철수", "김철주"), ("jorg", "jörg")] {

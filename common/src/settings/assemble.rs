@@ -41,6 +41,7 @@ impl Assembly {
                 slow_client_seconds: self.number("api.slow_client_seconds"),
                 max_connections: self.number("api.max_connections"),
                 max_connections_per_address: self.number("api.max_connections_per_address"),
+                anonymous_per_minute: self.number("api.anonymous_per_minute"),
                 header_seconds: self.number("api.header_seconds"),
                 max_header_kb: self.number("api.max_header_kb"),
                 body_seconds: self.number("api.body_seconds"),

@@ -9,6 +9,7 @@ use super::{
     keys::{Fallback, KEYS},
     *,
 };
+use crate::model::jobs::Lane;
 
 const DATABASE: (&str, &str) = ("DATAGENIE_DATABASE__URL", "postgres://app:s3cret@db/dg");
 const SEALING: (&str, &str) = ("DATAGENIE_SEALING__KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");

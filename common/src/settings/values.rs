@@ -118,6 +118,8 @@ fn text_value(kind: Kind, text: &str) -> Result<Checked, Option<String>> {
     }
     match kind {
         Kind::Text | Kind::Secret if text.chars().count() > LONGEST_TEXT => Err(Some("is too long".to_owned())),
+        // Keys are sent in headers, which take no others: each call would fail, instead of the setting.
+        Kind::Secret if !text.is_ascii() => Err(Some("holds characters that are not of ASCII".to_owned())),
         Kind::Text | Kind::Secret => Ok(Checked::Text(text.to_owned())),
         Kind::FileRoot => bucket_of(text).map(|_| Checked::Text(text.to_owned())).map_err(Some),
         Kind::Choice(words) if words.contains(&text) => Ok(Checked::Text(text.to_owned())),

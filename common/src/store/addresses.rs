@@ -66,6 +66,23 @@ pub async fn is_known(pool: &PgPool, username_key: &str, address: IpAddr) -> Res
     Ok(known)
 }
 
+/// The folded names of those who have signed in from there lately, at most so many.
+///
+/// # Errors
+/// If the database fails.
+pub async fn known_at(pool: &PgPool, address: IpAddr, most: usize) -> Result<Vec<String>> {
+    let names = sqlx::query_scalar!(
+        "SELECT u.username_key FROM user_addresses a JOIN users u ON u.id = a.user_id
+         WHERE a.address = $1 AND a.last_login_at > dg_now() - make_interval(days => $2) ORDER BY a.last_login_at DESC LIMIT $3",
+        IpNetwork::from(household(address)),
+        KNOWN_DAYS,
+        i64::try_from(most).unwrap_or(i64::MAX),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(names)
+}
+
 /// Notes that a key is used from there; whether it is for the first time.
 ///
 /// # Errors

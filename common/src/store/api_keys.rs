@@ -128,6 +128,8 @@ pub struct KeyChange {
     pub connections: Option<Vec<Uuid>>,
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Not later than it does, whoever has changed that meanwhile.
+    pub only_sooner: bool,
     /// What may be used up by it alone.
     pub limits: Option<LimitChanges>,
 }
@@ -141,7 +143,7 @@ pub async fn update(conn: &mut PgConnection, owner: UserId, id: ApiKeyId, change
     let row = sqlx::query_as!(
         ApiKey,
         r#"UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), connections = coalesce($5, connections),
-             expires_at = coalesce($6, expires_at), limits = coalesce($7, limits),
+             expires_at = CASE WHEN $8 THEN least($6, expires_at) ELSE coalesce($6, expires_at) END, limits = coalesce($7, limits),
              version = version + CASE WHEN $4::text[] IS NULL AND $5::uuid[] IS NULL THEN 0 ELSE 1 END
          WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
            AND ($4::text[] IS NULL OR $4 <@ scopes) AND ($5::uuid[] IS NULL OR connections IS NULL OR $5 <@ connections)
@@ -153,7 +155,8 @@ pub async fn update(conn: &mut PgConnection, owner: UserId, id: ApiKeyId, change
         change.scopes.as_deref(),
         change.connections.as_deref(),
         change.expires_at,
-        limits
+        limits,
+        change.only_sooner
     )
     .fetch_optional(conn)
     .await?;

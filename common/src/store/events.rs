@@ -101,7 +101,7 @@ impl From<Record> for Event {
 
 /// The next events after a point, oldest first.
 ///
-/// Only those below `pg_snapshot_xmin` are read: a transaction that began earlier may still be open, and its events would
+/// Only those below `pg_snapshot_xmin` (`event_horizon()`, which a restore moves on) are read: a transaction that began earlier may still be open, and its events would
 /// be skipped by a reader that went past them.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ pub async fn after(pool: &PgPool, wanted: &Wanted, limit: i64) -> Result<Vec<Eve
         Record,
         r#"SELECT xid::text AS "xid!", seq, id, type AS event_type, subject, data, created_at FROM events
            WHERE (xid, seq) > ($1::text::xid8, $2)
-             AND xid < pg_snapshot_xmin(pg_current_snapshot())
+             AND xid < event_horizon(pg_current_snapshot())
              AND ($3::uuid IS NULL OR user_id = $3)
            ORDER BY xid, seq LIMIT $4"#,
         xid.to_string(),
@@ -149,7 +149,7 @@ pub async fn of_job(pool: &PgPool, job: JobId) -> Result<Option<Event>> {
 /// If the database fails.
 pub async fn now(pool: &PgPool) -> Result<Point> {
     let last = sqlx::query!(
-        r#"SELECT xid::text AS "xid!", seq FROM events WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"#
+        r#"SELECT xid::text AS "xid!", seq FROM events WHERE xid < event_horizon(pg_current_snapshot()) ORDER BY xid DESC, seq DESC LIMIT 1"#
     )
     .fetch_optional(pool)
     .await?;
@@ -165,7 +165,7 @@ pub struct Page {
     pub full: bool,
     /// Everything up to here was read; where to go on.
     pub reached: Point,
-    /// The oldest transaction that was open: nothing from it on was read.
+    /// The oldest transaction that was open, by the server's own count: nothing from it on was read.
     pub oldest_open: u64,
     /// The first transaction that had not begun: every event that was committed by now is of an earlier one.
     pub newest: u64,
@@ -185,12 +185,12 @@ pub async fn page(pool: &PgPool, users: Option<&[Uuid]>, after: Point, limit: i6
            LEFT JOIN LATERAL (
                SELECT * FROM events
                WHERE (xid, seq) > ($1::text::xid8, $2)
-                 AND xid < pg_snapshot_xmin(s.snapshot)
+                 AND xid < event_horizon(s.snapshot)
                  AND ($3::uuid[] IS NULL OR user_id = ANY($3))
                ORDER BY xid, seq LIMIT $4
            ) e ON true
            LEFT JOIN LATERAL (
-               SELECT xid, seq FROM events WHERE xid < pg_snapshot_xmin(s.snapshot) ORDER BY xid DESC, seq DESC LIMIT 1
+               SELECT xid, seq FROM events WHERE xid < event_horizon(s.snapshot) ORDER BY xid DESC, seq DESC LIMIT 1
            ) m ON true
            ORDER BY e.xid, e.seq"#,
         after.0.to_string(),

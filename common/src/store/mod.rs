@@ -73,10 +73,28 @@ impl StoreError {
         matches!(self, Self::Constraint(found) if found == name)
     }
 
+    /// Whether a value can't be stored as it is: too long, a character that no text of PostgreSQL has, a number or a time out of its range.
+    #[must_use]
+    pub fn is_of_a_value(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(database)) = self else { return false };
+        matches!(database.code().as_deref(), Some("22001" | "22003" | "22008" | "22021" | "22P05" | "54000"))
+    }
+
     /// Whether the same call may succeed a little later.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+
+    /// Whether only this try failed, although the database answers: a lock was not to be had in time, or the statement was cancelled (by
+    /// a time limit of the server's own, or by its administrator). The same one may well succeed.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Locked => true,
+            Self::Database(sqlx::Error::Database(error)) => error.code().as_deref() == Some("57014"),
+            _ => false,
+        }
     }
 }
 
@@ -88,8 +106,9 @@ impl From<sqlx::Error> for StoreError {
             }
             return match database.code().as_deref() {
                 Some("55P03" | "40P01") => Self::Locked,
-                // Class 08: connection; 53: out of resources; 57P: shut down or restarting; 25006: a standby.
-                Some(code) if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "25006" => {
+                // Class 08: connection; 53: out of resources; 57P: shut down or restarting; 25006: a standby; 25P03 and 25P04: the session
+                // was ended, since this process stood still in the middle of a transaction.
+                Some(code) if ["08", "53", "57P", "25006", "25P03", "25P04"].iter().any(|class| code.starts_with(class)) => {
                     Self::Unavailable(error)
                 }
                 _ => Self::Database(error),

@@ -70,6 +70,10 @@ pub struct Question {
     pub progress: Option<Value>,
     /// The job that this one repeats.
     pub replay_of: Option<Uuid>,
+    /// The batch that it is of.
+    pub batch_id: Option<Uuid>,
+    /// The name of its line there; of lines that are the same, the first one's.
+    pub custom_id: Option<String>,
     /// Jobs of its owner (or batch) before it in its lane, while it waits; at most 1,000 are counted; 0 once it is rung.
     pub queue_position: Option<i64>,
     /// How long the first of them has waited, in milliseconds.
@@ -99,7 +103,7 @@ pub async fn find(pool: &PgPool, owner: Option<UserId>, id: QuestionId) -> Resul
                   q.created_at, q.finished_at, q.job_id, q.follows, q.error, q.dialect, q.confidence, q.provenance, q.usage, q.timings,
                   q.cached, q.truncated, q.policy_version,
                   policy_version(q.user_id, q.connection_id) AS current_policy_version,
-                  j.state AS "job_state?", j.stage, j.progress, j.replay_of,
+                  j.state AS "job_state?", j.stage, j.progress, j.replay_of, j.batch_id, j.payload ->> 'custom_id' AS custom_id,
                   CASE j.state WHEN 'queued' THEN 0::int8 WHEN 'waiting' THEN
                       (SELECT count(*) FROM (SELECT FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane AND w.user_id = j.user_id
                            AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{Result, StoreError};
+use super::{Result, StoreError, system_settings};
 use crate::{
     crypto::{Keyring, SealingError},
     word_enum,
@@ -28,6 +28,9 @@ word_enum! {
     }
 }
 
+/// The setting that holds the word by which a wrong key is found at the start.
+pub const CHECK: &str = "sealing_check";
+
 /// A sealed value and the row that it is bound to.
 #[derive(Clone, Debug)]
 pub struct Sealed {
@@ -47,6 +50,12 @@ impl Sealed {
     pub fn reseal(&self, keyring: &Keyring) -> std::result::Result<Value, SealingError> {
         let (table, column, row) = self.bound_to()?;
         keyring.reseal(table, column, row, &self.value)
+    }
+
+    /// Whether it is the word by which a wrong key is found at the start.
+    #[must_use]
+    pub fn is_check(&self) -> bool {
+        self.place == Place::Setting && self.id == CHECK
     }
 
     /// Whether it opens in its place.
@@ -104,11 +113,16 @@ pub async fn left(pool: &PgPool, by: &[String]) -> Result<i64> {
     Ok(count.fetch_one(pool).await?)
 }
 
-/// Says that this transaction does nothing but put sealed values under another key: then no version and no time of a change moves.
+/// Says that this transaction does nothing but put these values under another key: then no version of a connection and no time of a change
+/// moves. Where settings are among them it waits for its turn like everybody who changes settings: the other way round, first the row and
+/// then, by the trigger, the version, it and an administrator would wait for each other.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn begin_resealing(conn: &mut PgConnection) -> Result<()> {
+pub async fn begin_resealing(conn: &mut PgConnection, values: &[Sealed]) -> Result<()> {
+    if values.iter().any(|value| value.place == Place::Setting) {
+        system_settings::take_turn(conn).await?;
+    }
     sqlx::query!(r#"SELECT set_config('datagenie.resealing', 'on', true) AS "on?""#).fetch_one(conn).await?;
     Ok(())
 }

@@ -23,7 +23,7 @@ pub enum SealingCheckError {
 /// [`SealingCheckError`].
 pub async fn check(pool: &PgPool, keyring: &Keyring) -> Result<(), SealingCheckError> {
     let verifier = keyring.verifier().map_err(SealingCheckError::OtherKey)?;
-    let stored = system_settings::get_or_insert(pool, "sealing_check", &verifier, "security", true).await?;
+    let stored = system_settings::get_or_insert(pool, sealed::CHECK, &verifier, "security", true).await?;
     keyring.verify(&stored).map_err(SealingCheckError::OtherKey)?;
     // A key that was taken away too early: what it sealed is lost to the service until it comes back.
     let unreadable = sealed::left(pool, &keyring.all_ids()).await?;

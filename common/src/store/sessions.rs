@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A session and what its user may do, as cached in `datagenie:session:{session_id}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
@@ -173,17 +173,21 @@ pub async fn ids(pool: &PgPool, user: UserId, limit: i64) -> Result<Vec<SessionI
 }
 
 /// Those of these sessions that have not ended, of users who are active, each with its user's role now: one look for all open streams.
+/// The settings of now hold for sessions of before too.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn active_among(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(SessionId, Role)>> {
+pub async fn active_among(pool: &PgPool, ids: &[Uuid], lifetime: Lifetime) -> Result<Vec<(SessionId, Role)>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
         "SELECT s.id, u.role FROM user_sessions s JOIN users u ON u.id = s.user_id
-         WHERE s.id = ANY($1) AND s.expires_at > dg_now() AND u.is_active",
-        ids
+         WHERE s.id = ANY($1) AND s.expires_at > dg_now() AND u.is_active
+           AND s.last_activity_at > dg_now() - $2 * interval '1 second' AND s.created_at > dg_now() - $3 * interval '1 second'",
+        ids,
+        lifetime.idle.as_secs_f64(),
+        lifetime.most.as_secs_f64()
     )
     .fetch_all(pool)
     .await?;

@@ -43,25 +43,31 @@ pub async fn rows(executor: impl PgExecutor<'_>) -> Result<BTreeMap<String, Stor
     Ok(stored.collect())
 }
 
-/// The version of all of them together: it moves with every change.
+/// Says which state of all of them together it is: it moves with every change. Opaque; beside the number it names the row's own version, so
+/// that a database that was restored, and counts on from an older number, is never taken for the one before.
+pub type Version = String;
+
+/// The version of all of them together; empty: somebody has taken away the row that tells it, and they must be read each time.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn version(pool: &PgPool) -> Result<i64> {
-    Ok(sqlx::query_scalar!("SELECT version FROM settings_version").fetch_optional(pool).await?.unwrap_or_default())
+pub async fn version(pool: &PgPool) -> Result<Version> {
+    let version = sqlx::query_scalar!(r#"SELECT version || '.' || xmin::text AS "version!" FROM settings_version"#);
+    Ok(version.fetch_optional(pool).await?.unwrap_or_default())
 }
 
 /// All of them, and the version that they are.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn versioned(pool: &PgPool) -> Result<(i64, BTreeMap<String, Value>)> {
+pub async fn versioned(pool: &PgPool) -> Result<(Version, BTreeMap<String, Value>)> {
     let rows = sqlx::query!(
-        r#"SELECT v.version, s.key AS "key?", s.value AS "value?" FROM settings_version v LEFT JOIN system_settings s ON true"#
+        r#"SELECT coalesce(v.version, '') AS "version!", s.key AS "key?", s.value AS "value?"
+           FROM (SELECT (SELECT version || '.' || xmin::text FROM settings_version) AS version) v LEFT JOIN system_settings s ON true"#
     )
     .fetch_all(pool)
     .await?;
-    let version = rows.first().map_or(0, |row| row.version);
+    let version = rows.first().map(|row| row.version.clone()).unwrap_or_default();
     Ok((version, rows.into_iter().filter_map(|row| Some((row.key?, row.value?))).collect()))
 }
 

@@ -244,13 +244,16 @@ pub async fn change_password(conn: &mut PgConnection, id: UserId, old_hash: &str
     Ok(done.rows_affected() > 0)
 }
 
-/// Notes a login.
+/// Notes a login by the password of this hash; false: he has another one since it was read, or is not active any more. A change of
+/// either waits for the end of the transaction, and ends the session that it opens.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn logged_in(conn: &mut PgConnection, id: UserId) -> Result<()> {
-    sqlx::query!("UPDATE users SET last_login_at = dg_now() WHERE id = $1", id.0).execute(conn).await?;
-    Ok(())
+pub async fn logged_in(conn: &mut PgConnection, id: UserId, hash: &str) -> Result<bool> {
+    let done = sqlx::query!("UPDATE users SET last_login_at = dg_now() WHERE id = $1 AND is_active AND password_hash = $2", id.0, hash)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Makes the first administrator, or gives an existing one of this name the password.

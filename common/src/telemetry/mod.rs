@@ -4,6 +4,7 @@ mod gathered;
 mod lines;
 pub mod metrics;
 mod otlp;
+mod panics;
 pub mod trace;
 
 use std::io::{self, IsTerminal};
@@ -64,7 +65,8 @@ pub fn init(settings: &Log, traces: &Traces, service: &'static str, instance: &s
     }
     .map_err(TelemetryError::Twice)?;
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(panic = %panic, "panicked");
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, panic = panics::words(panic), "panicked");
         // A job's panic is caught, and its thread goes on: it must not stand still for the log, whose lines are written soon, or at the
         // end of `main` at the latest. One of the main thread ends the process without coming there.
         if std::thread::current().name() == Some("main") {

@@ -36,7 +36,7 @@ pub enum OtlpError {
     #[error("traces.endpoint can't be sent to")]
     Exporter(#[source] ExporterBuildError),
     /// A header is not `name=value`.
-    #[error("traces.headers: expected name=value, separated by commas")]
+    #[error("traces.headers: expected name=value, separated by commas, where a name is of letters, digits, - and _")]
     Headers,
 }
 
@@ -84,7 +84,11 @@ fn headers(settings: &Traces) -> Result<HashMap<String, String>, OtlpError> {
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').ok_or(OtlpError::Headers)?;
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
+            let (name, value) = (name.trim(), value.trim());
+            // The exporter leaves out what is no header, without a word.
+            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+            let is_value = value.bytes().all(|b| (b' '..=b'~').contains(&b));
+            if is_name && is_value { Ok((name.to_owned(), value.to_owned())) } else { Err(OtlpError::Headers) }
         })
         .collect()
 }
@@ -119,4 +123,22 @@ pub(super) fn place(span: &Span) -> Option<TraceContext> {
         span_id: here.span_id().to_bytes(),
         flags: here.trace_flags().to_u8(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn headers_are_taken_apart_and_what_is_none_is_told_without_it() {
+        let of = |text: &str| headers(&Traces { endpoint: None, headers: Some(SecretString::from(text)), sample_ratio: 1.0 });
+        let found = of("x-key=a=b, authorization = Basic cGxhbnRlZA==,").expect("headers");
+        assert_eq!((found["x-key"].as_str(), found["authorization"].as_str()), ("a=b", "Basic cGxhbnRlZA=="));
+        for text in ["planted", "x key=planted", "=planted", "x-key=pl\u{1}anted"] {
+            let error = of(text).expect_err("no header").to_string();
+            assert!(error.contains("name=value") && !error.contains("planted"), "{error}");
+        }
+    }
 }

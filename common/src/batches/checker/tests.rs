@@ -70,6 +70,46 @@ fn what_is_no_json_is_told_with_its_name_where_that_can_be_read() {
 }
 
 #[test]
+fn what_is_told_of_a_bad_line_is_short_and_can_be_kept() {
+    let none = Verdicts::default();
+    let mut checker = Checker::new(LONGEST, None, &none);
+    let long = "x".repeat(500_000);
+    for (text, name) in [
+        (json!({ "custom_id": long, "question": "?" }), None),
+        (json!({ "custom_id": "가".repeat(257), "question": "?" }), Some("가".repeat(257))),
+        (json!({ "custom_id": "a", "question": "?", long.as_str(): 1 }), Some("a".to_owned())),
+        (json!({ "custom_id": "b", "question": "?", "cache": long }), Some("b".to_owned())),
+        (json!({ "custom_id": "c", "question": "?", "a\u{0}b": 1 }), Some("c".to_owned())),
+        (json!({ "custom_id": "d", "question": { "a": long } }), Some("d".to_owned())),
+    ] {
+        let checked = checker.text(1, Some(text.to_string().as_bytes()));
+        assert_eq!(checked.custom_id, name);
+        let error = checked.outcome.expect_err("the line is refused");
+        assert_eq!(error.code, LineProblem::InvalidRequest);
+        assert!(error.message.chars().count() < 520 && !error.message.contains('\0'), "{}", error.message);
+    }
+    let unknown = json!({ "custom_id": "e", "question": "?", long.as_str(): 1 }).to_string();
+    let told = checker.text(1, Some(unknown.as_bytes())).outcome.expect_err("the line is refused").message;
+    assert!(told.starts_with("unknown field `xxx") && told.contains("line 1 column"), "{told}");
+    let surrogate = br#"{"custom_id":"f","question":"\ud800"}"#;
+    let checked = checker.text(1, Some(surrogate));
+    assert_eq!((problem(&checked).0, checked.custom_id.as_deref()), (LineProblem::InvalidJson, Some("f")));
+}
+
+#[test]
+fn a_name_is_taken_also_by_a_line_that_is_not() {
+    let none = Verdicts::default();
+    let mut checker = Checker::new(LONGEST, None, &none);
+    for (line, text) in [(1, json!({ "custom_id": "a" })), (2, json!({ "custom_id": "b", "question": 7 }))] {
+        assert_eq!(problem(&checker.text(line, Some(text.to_string().as_bytes()))).0, LineProblem::InvalidRequest);
+    }
+    for (line, name) in [(3, "a"), (4, "b")] {
+        let text = json!({ "custom_id": name, "question": "?" }).to_string();
+        assert_eq!(problem(&checker.text(line, Some(text.as_bytes()))), (LineProblem::DuplicateCustomId, "custom_id"));
+    }
+}
+
+#[test]
 fn the_same_question_is_asked_once_and_a_name_is_good_once() {
     let shop = Uuid::now_v7();
     let verdicts = verdicts(&[(shop, Verdict::Askable)], &[]);

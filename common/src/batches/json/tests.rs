@@ -50,7 +50,6 @@ fn empty_ones_are_read_too() {
 fn what_is_no_object_is_said_with_its_place() {
     for (text, at) in [
         (&b""[..], 0),
-        (b"[]", 0),
         (b"{", 1),
         (br#"{"a"}"#, 4),
         (br#"{"a":}"#, 5),
@@ -59,7 +58,8 @@ fn what_is_no_object_is_said_with_its_place() {
         (br#"{"a":1 "b":2}"#, 7),
         (br#"{"a":1}{}"#, 7),
         (br#"{a:1}"#, 1),
-        (br#"{"questions":{}}"#, 13),
+        (br#"{"questions":}"#, 13),
+        (b"\xEF\xBB{}", 2),
         (br#"{"questions":[1,]}"#, 16),
         (br#"{"questions":[1 2]}"#, 16),
         (br#"{"questions":[{"a":"b}]}"#, 24),
@@ -72,6 +72,33 @@ fn what_is_no_object_is_said_with_its_place() {
             Err(Unreadable::Malformed { at: found, .. }) => assert_eq!(found, at, "{}", String::from_utf8_lossy(text)),
             other => panic!("{}: {other:?}", String::from_utf8_lossy(text)),
         }
+    }
+}
+
+#[test]
+fn what_is_json_and_no_batch_is_told_apart() {
+    for (text, wrong) in [
+        ("[]", ""),
+        (" \"text\"", ""),
+        ("null", ""),
+        ("-1", ""),
+        (r#"{"questions":{}}"#, "questions"),
+        (r#"{"questions":"many"}"#, "questions"),
+        (r#"{"questions": null}"#, "questions"),
+    ] {
+        for block in [1, 64] {
+            match read(text.as_bytes(), block) {
+                Err(Unreadable::Shape { field, .. }) => assert_eq!(field, wrong, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    for block in [1, 2, 64] {
+        assert_eq!(read(b"\xEF\xBB\xBF {\"a\":1}", block).expect("it is read"), [field("a", "1")]);
     }
 }
 

@@ -5,7 +5,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use redis::{
     AsyncConnectionConfig, RedisError, Value,
     aio::{ConnectionManager, MultiplexedConnection},
-    streams::StreamReadReply,
 };
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -102,7 +101,7 @@ impl Ear {
         command.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(self.free_slots());
         command.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(2000)).arg("STREAMS").arg(&self.stream).arg(">");
         // A server that was stopped (not closed) would be waited for without end.
-        let reply = match timeout(BLOCK + Duration::from_secs(5), command.query_async::<Option<StreamReadReply>>(connection)).await {
+        let reply = match timeout(BLOCK + Duration::from_secs(5), command.query_async::<Value>(connection)).await {
             Err(_) => return Err(RedisError::from((redis::ErrorKind::Io, "a blocking read was not answered"))),
             // The stream was deleted or the server wiped.
             Ok(Err(error)) if error.code() == Some("NOGROUP") => {
@@ -111,11 +110,9 @@ impl Ear {
             }
             Ok(reply) => reply?,
         };
-        for key in reply.map(|reply| reply.keys).unwrap_or_default() {
-            for entry in key.ids {
-                if !self.deliver(&entry.id, &entry.map).await {
-                    return Ok(false);
-                }
+        for entry in read_entries(reply) {
+            if !self.deliver(&entry).await {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -127,13 +124,12 @@ impl Ear {
         let mut command = redis::cmd("XAUTOCLAIM");
         command.arg(&self.stream).arg(GROUP).arg(&self.consumer).arg(idle).arg("0-0").arg("COUNT").arg(self.free_slots());
         let reply = within(command.query_async::<Value>(connection)).await?;
-        let entries = match reply {
+        let adopted = match reply {
             Value::Array(parts) => parts.into_iter().nth(1),
             _ => None,
         };
-        let entries: Vec<(String, HashMap<String, Value>)> = entries.map(redis::from_redis_value).transpose()?.unwrap_or_default();
-        for (id, fields) in entries {
-            if !self.deliver(&id, &fields).await {
+        for entry in adopted.map(entries).unwrap_or_default() {
+            if !self.deliver(&entry).await {
                 return Ok(false);
             }
         }
@@ -160,9 +156,9 @@ impl Ear {
     }
 
     /// Hands a message on; false: nobody takes bells any more.
-    async fn deliver(&self, id: &str, fields: &HashMap<String, Value>) -> bool {
+    async fn deliver(&self, Entry { id, fields }: &Entry) -> bool {
         let hold = self.held.take(id);
-        let text = |key: &str| fields.get(key).cloned().and_then(|value| redis::from_redis_value::<String>(value).ok());
+        let text = |key: &str| fields.get(key.as_bytes()).cloned().and_then(|value| redis::from_redis_value::<String>(value).ok());
         let job_id: Option<JobId> = text("j").and_then(|id| id.parse().ok());
         let kind = text("k").and_then(|kind| kind.parse().ok());
         let (Some(job_id), Some(kind)) = (job_id, kind) else {
@@ -207,15 +203,14 @@ impl Ear {
         command.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(MOST_PENDING);
         // From 0: not what is new, but what this consumer has read and not acknowledged.
         command.arg("STREAMS").arg(&self.stream).arg("0");
-        let reply: Option<StreamReadReply> = command.query_async(connection).await?;
+        let pending = read_entries(command.query_async(connection).await?);
         let mut pipe = redis::pipe();
         pipe.atomic();
-        let pending = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-        for entry in pending.filter(|entry| !self.held.has(&entry.id)) {
+        for entry in pending.into_iter().filter(|entry| !self.held.has(&entry.id)) {
             // Of one that was deleted meanwhile there is only the id.
-            if !entry.map.is_empty() {
+            if !entry.fields.is_empty() {
                 pipe.cmd("XADD").arg(&self.stream).arg("*");
-                for (name, value) in entry.map {
+                for (name, value) in entry.fields {
                     pipe.arg(name).arg(redis::from_redis_value::<Vec<u8>>(value)?);
                 }
                 pipe.ignore();
@@ -242,6 +237,30 @@ impl Ear {
         }
         Ok(())
     }
+}
+
+/// An entry of a stream. Anybody may have written it, and so its names are bytes.
+struct Entry {
+    id: String,
+    fields: HashMap<Vec<u8>, Value>,
+}
+
+/// The entries of a list of them. What is none is left out: older servers list what was deleted as nothing.
+fn entries(list: Value) -> Vec<Entry> {
+    let Value::Array(items) = list else { return Vec::new() };
+    items.into_iter().filter_map(|item| redis::from_redis_value(item).ok()).map(|(id, fields)| Entry { id, fields }).collect()
+}
+
+/// The entries in the reply to a read: of one stream, or none.
+fn read_entries(reply: Value) -> Vec<Entry> {
+    let lists: Vec<Value> = match reply {
+        Value::Map(streams) => streams.into_iter().map(|(_, list)| list).collect(),
+        Value::Array(streams) => {
+            streams.into_iter().filter_map(|stream| redis::from_redis_value::<(Value, Value)>(stream).ok()).map(|(_, list)| list).collect()
+        }
+        _ => Vec::new(),
+    };
+    lists.into_iter().flat_map(entries).collect()
 }
 
 async fn within<T>(call: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {

@@ -130,6 +130,16 @@ fn errors_name_the_entry_and_never_the_key() {
 }
 
 #[test]
+fn no_key_goes_by_the_name_that_another_one_has_without_a_name() {
+    let hashed = ring(ONE).key_ids()[0].to_owned();
+    for text in [format!("a:{ONE},{hashed}:{TWO}"), format!("{hashed}:{TWO},a:{ONE}"), format!("{hashed}:{TWO},{ONE}")] {
+        let error = Keyring::from_setting(&text).expect_err("it would not be known whose a value is");
+        assert!(matches!(error, SealingError::BadEntry { entry: 2, .. }), "{error}");
+    }
+    assert_eq!(ring(&format!("{hashed}:{ONE},{TWO}")).key_ids()[0], hashed, "its own digest is its name anyway");
+}
+
+#[test]
 fn the_check_value_tells_a_wrong_key() {
     let right = ring(&format!("main:{ONE}"));
     let stored = right.verifier().expect("seals");

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::store::{Result, StoreError};
@@ -79,16 +79,94 @@ impl Found {
 const FIRST_STEP: TimeDelta = TimeDelta::seconds(30);
 const LONGER: i32 = 8;
 
+/// No step is shorter: of a log that is so full, or so large, that even this takes too long, nothing is read.
+const SHORTEST_STEP: TimeDelta = TimeDelta::seconds(1);
+
 /// At most so many lines that are older than `before` and not older than `from`, newest first. None: the database took too long to look
 /// through all that is asked for.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn page(pool: &PgPool, filter: &Filter, from: DateTime<Utc>, before: Place, limit: i64) -> Result<Option<Vec<Found>>> {
-    let mut tx = pool.begin().await?;
-    sqlx::query!("SET LOCAL statement_timeout = '10s'").execute(&mut *tx).await?;
+    let mut tx = begin(pool).await?;
     let found = walk_back(&mut tx, filter, from, before, limit).await;
     tx.rollback().await?;
+    in_time(found)
+}
+
+/// How far a reading of all that is found has come. However many lines there are, and however far apart, each step of it reads few and
+/// is short.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    filter: Filter,
+    from: DateTime<Utc>,
+    before: Place,
+    step: TimeDelta,
+    /// A longer step has taken too long.
+    longest: TimeDelta,
+    is_over: bool,
+}
+
+impl Walk {
+    /// From `before` back to `from`.
+    #[must_use]
+    pub fn new(filter: Filter, from: DateTime<Utc>, before: Place) -> Self {
+        Self { filter, from, before, step: FIRST_STEP, longest: TimeDelta::MAX, is_over: false }
+    }
+
+    /// The next lines, at most so many, newest first; empty: that was all. None: the database took too long even for a second of the log.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn next(&mut self, pool: &PgPool, limit: i64) -> Result<Option<Vec<Found>>> {
+        while !self.is_over {
+            let least = self.before.at.checked_sub_signed(self.step).map_or(self.from, |least| least.max(self.from));
+            let mut tx = begin(pool).await?;
+            let found = between(&mut tx, &self.filter, least, self.before, limit).await;
+            tx.rollback().await?;
+            let Some(found) = in_time(found)? else {
+                if self.step <= SHORTEST_STEP {
+                    return Ok(None);
+                }
+                self.longest = (self.step / LONGER).max(SHORTEST_STEP);
+                self.step = self.longest;
+                continue;
+            };
+            self.passed(least, found.last().map(Found::place), i64::try_from(found.len()).is_ok_and(|count| count >= limit));
+            if !found.is_empty() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(Some(Vec::new()))
+    }
+
+    fn passed(&mut self, least: DateTime<Utc>, last: Option<Place>, is_full: bool) {
+        match last.filter(|_| is_full) {
+            // As much again will be about as long: a longer step would order more lines than are taken.
+            Some(last) => {
+                self.step = ((self.before.at - last.at) * 2).clamp(SHORTEST_STEP, self.step.max(SHORTEST_STEP));
+                self.before = last;
+            }
+            None => {
+                self.is_over = least <= self.from;
+                self.before = Place { at: least, id: Uuid::nil() };
+                self.step = (self.step * LONGER).min(self.longest);
+            }
+        }
+    }
+}
+
+/// A transaction whose statements take ten seconds at most, and are planned for what they look for: a plan for any filter uses the index
+/// of none.
+async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    let mut tx = pool.begin().await?;
+    sqlx::query!("SET LOCAL statement_timeout = '10s'").execute(&mut *tx).await?;
+    sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// None where the database took too long.
+fn in_time<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Err(StoreError::Database(sqlx::Error::Database(error))) if error.code().as_deref() == Some("57014") => Ok(None),
         found => found.map(Some),

@@ -216,7 +216,7 @@ async fn make(conn: &mut PgConnection, batch: &mut Open, terms: &Terms) -> Resul
     // What was deleted since the upload is left out of the question's row, and found missing by its job.
     let row = sqlx::query!(
         r#"WITH page AS MATERIALIZED (
-               SELECT line, question_id, payload, deadline_seconds FROM batch_items WHERE batch_id = $1 AND line >= $2 ORDER BY line LIMIT $3
+               SELECT line, custom_id, question_id, payload, deadline_seconds FROM batch_items WHERE batch_id = $1 AND line >= $2 ORDER BY line LIMIT $3
            ), fresh AS MATERIALIZED (
                SELECT p.*, uuid7() AS job_id, c.id AS connection_id, f.id AS file_id, (p.payload ->> 'connection_id')::uuid AS of_connection,
                    (p.payload ->> 'file_id')::uuid AS of_file, (SELECT max(line) FROM page) AS last
@@ -233,8 +233,10 @@ async fn make(conn: &mut PgConnection, batch: &mut Open, terms: &Terms) -> Resul
                INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, connection_id, batch_id, subject_id, run_at, deadline, run_seconds,
                                  max_attempts, payload, traceparent)
                SELECT job_id, 'answer_question', 'bulk', 'waiting', false, $4, of_connection, $1, question_id,
-                   dg_now() - (last - line) * interval '1 microsecond', dg_now() + coalesce(deadline_seconds, $5) * interval '1 second',
-                   CASE WHEN deadline_seconds IS NULL THEN $6::real END, $7, payload, b.traceparent
+                   dg_now() - (last - line) * interval '1 microsecond',
+                   -- Of a line's own seconds none pass while it waits behind the others of its batch.
+                   dg_now() + greatest(deadline_seconds, $5) * interval '1 second', coalesce(deadline_seconds::real, $6::real), $7,
+                   payload || CASE WHEN custom_id IS NULL THEN '{}' ELSE jsonb_build_object('custom_id', custom_id) END, b.traceparent
                FROM fresh JOIN batches b ON b.id = $1
            )
            UPDATE batches SET next_line = coalesce((SELECT max(line) FROM page), last_line) + 1 WHERE id = $1

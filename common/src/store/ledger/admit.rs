@@ -1,7 +1,8 @@
 //! Lets waiting jobs in: the queue is fair and bounded (invariant 8).
 //!
 //! What waits stays in PostgreSQL. Of each owner's jobs of a lane at most a window is in flight (rung or running), and of a batch's
-//! at most a window of its own; in a lane that several of an owner's batches share, they take turns.
+//! at most a window of its own; in a lane that several of an owner's batches share, they take turns. So it is with deliveries to several
+//! targets, the window of one that fails being small.
 
 use std::collections::HashMap;
 
@@ -83,7 +84,7 @@ pub async fn admit(pool: &PgPool, windows: &[Window], batch_window: u32) -> Resu
     let flows = Flows::of(windows);
     let rows = sqlx::query!(
         "UPDATE jobs SET state = 'queued', in_flight = true, rung_at = dg_now()
-         FROM next_jobs($1, $2, $3, $4, $4, '{}', $5, $6, $7) AS n(id) WHERE jobs.id = n.id AND NOT jobs.in_flight
+         FROM next_jobs($1, $2, $3, $4, $4, '{}', $5, $6, $7) AS n(id) WHERE jobs.id = n.id AND NOT coalesce(jobs.in_flight, true)
          RETURNING jobs.id, jobs.kind, jobs.lane, jobs.traceparent",
         &flows.classes,
         &flows.lanes,

@@ -157,12 +157,13 @@ pub async fn claim_next(
         r#"WITH next AS MATERIALIZED (
                SELECT id, row_number() OVER () AS n FROM next_jobs($1, $2, $3, $4, $5, $12, $6, $7, $8) AS next(id)
            ), claimed AS (
+               -- Said so that no index on the waiting ones fits: a plan made while few wait would read them all for each claim.
                UPDATE jobs SET state = 'running', in_flight = true, lease_id = l.lease_id,
                    lease_until = dg_now() + $9 * interval '1 second', worker = $10, attempt = attempt + 1, claimed_at = dg_now(),
                    started_at = coalesce(started_at, dg_now()),
                    run_from = least(dg_now(), coalesce(run_from + (dg_now() - run_at), dg_now())), stage = NULL, progress = NULL
                FROM next JOIN UNNEST($11::uuid[]) WITH ORDINALITY AS l(lease_id, n) ON l.n = next.n
-               WHERE jobs.id = next.id AND NOT jobs.in_flight
+               WHERE jobs.id = next.id AND NOT coalesce(jobs.in_flight, true)
                RETURNING jobs.*
            )
            SELECT j.id AS "id!", j.kind AS "kind!", j.lane AS "lane!", j.user_id AS "user_id!", j.connection_id, j.batch_id, j.subject_id,
@@ -224,13 +225,15 @@ impl TryFrom<Row> for Claimed {
 
     fn try_from(row: Row) -> Result<Self> {
         let unreadable = |what| move |detail| StoreError::Unreadable { what, detail };
+        let kind: JobKind = row.kind.parse().map_err(unreadable("jobs.kind"))?;
         Ok(Self {
             lease: Lease { job_id: JobId(row.id), lease_id: LeaseId(row.lease_id) },
-            kind: row.kind.parse().map_err(unreadable("jobs.kind"))?,
+            kind,
             lane: row.lane.parse().map_err(unreadable("jobs.lane"))?,
             user_id: UserId(row.user_id),
             connection_id: row.connection_id.map(ConnectionId),
-            batch_id: row.batch_id.map(BatchId),
+            // Of a delivery it is the target, whose window it counts in.
+            batch_id: row.batch_id.filter(|_| kind != JobKind::DeliverWebhook).map(BatchId),
             subject_id: row.subject_id,
             attempt: row.attempt,
             max_attempts: row.max_attempts,

@@ -36,8 +36,10 @@ pub struct DeadFilter {
 pub async fn list(pool: &PgPool, filter: &DeadFilter, before: Option<JobId>, limit: i64) -> Result<Vec<JobView>> {
     let rows = sqlx::query_as!(
         JobView,
-        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
-                run_at, deadline, created_at, started_at, finished_at, NULL::int8 AS queue_position, NULL::int8 AS queue_head_ms
+        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id,
+                CASE WHEN kind <> 'deliver_webhook' THEN batch_id END AS batch_id,
+                payload ->> 'custom_id' AS custom_id, attempt, max_attempts, dead, error, replay_of, run_at, deadline,
+                created_at, started_at, finished_at, NULL::int8 AS queue_position, NULL::int8 AS queue_head_ms
          FROM jobs WHERE dead AND ($1::uuid IS NULL OR id < $1)
            AND ($3::text IS NULL OR kind = $3) AND ($4::uuid IS NULL OR user_id = $4) AND ($5::uuid IS NULL OR connection_id = $5)
            AND ($6::text IS NULL OR error ->> 'code' = $6) AND ($7::timestamptz IS NULL OR finished_at < $7)

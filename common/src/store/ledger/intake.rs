@@ -30,7 +30,7 @@ pub struct NewJob {
     pub user_id: UserId,
     /// On which connection.
     pub connection_id: Option<ConnectionId>,
-    /// In which batch.
+    /// In which batch; of a delivery that is repeated: with which others it shares a window.
     pub batch_id: Option<BatchId>,
     /// What it is about.
     pub subject_id: Option<Uuid>,
@@ -52,7 +52,9 @@ impl NewJob {
     /// Where it waits: what repeats an item of a batch, with the other items.
     #[must_use]
     pub fn lane(&self) -> Lane {
-        if self.batch_id.is_some() { Lane::Bulk } else { self.kind.lane() }
+        // What a delivery has there is its target.
+        let is_item = self.batch_id.is_some() && self.kind != JobKind::DeliverWebhook;
+        if is_item { Lane::Bulk } else { self.kind.lane() }
     }
 
     /// Whose turn it waits for.

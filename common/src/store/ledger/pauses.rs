@@ -99,6 +99,24 @@ pub async fn unring(conn: &mut PgConnection, queue: Queue) -> Result<u64> {
     Ok(done.rows_affected())
 }
 
+/// Lets what is rung and paused wait again; how many. Nobody claims it, and rung it would hold the places of its owner's other jobs in the
+/// lane, for as long as the pause lasts.
+///
+/// # Errors
+/// If the database fails; the next sweep does it.
+pub async fn unring_paused(pool: &PgPool) -> Result<u64> {
+    // Without any pause nothing is read. A locked row is being ended.
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'waiting', in_flight = false, rung_at = NULL
+         FROM (SELECT id FROM jobs WHERE in_flight AND state = 'queued' AND EXISTS (SELECT FROM queue_pauses)
+                   AND (lane IN (SELECT name FROM queue_pauses) OR kind IN (SELECT name FROM queue_pauses)) FOR UPDATE SKIP LOCKED) rung
+         WHERE jobs.id = rung.id"
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Every pause, by name.
 ///
 /// # Errors

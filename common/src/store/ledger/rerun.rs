@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{NewJob, intake};
 use crate::{
-    ids::{ConnectionId, FileId, JobId, QuestionId, UserId},
+    ids::{ApiKeyId, ConnectionId, FileId, JobId, QuestionId, UserId},
     jobs::{AnswerQuestion, CacheMode, JobKind, PAYLOAD_VERSION},
     store::{Result, questions},
 };
@@ -33,11 +33,11 @@ pub enum Rerun {
 }
 
 /// Makes a new job for a question of this user whose answer is gone. It does not need the earlier job, which may be gone too: a statement
-/// that was given is the one that ran.
+/// that was given is the one that ran. `key`: the API key by which he asks, whose limits hold too.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn rerun(conn: &mut PgConnection, owner: UserId, id: QuestionId, terms: &Terms) -> Result<Rerun> {
+pub async fn rerun(conn: &mut PgConnection, owner: UserId, key: Option<ApiKeyId>, id: QuestionId, terms: &Terms) -> Result<Rerun> {
     let row = sqlx::query!(
         r#"SELECT question, connection_id, file_id, follows, job_id,
                CASE WHEN provenance ->> 'model' = 'given' THEN generated_sql END AS sql,
@@ -54,6 +54,7 @@ pub async fn rerun(conn: &mut PgConnection, owner: UserId, id: QuestionId, terms
     }
     let connection_id = row.connection_id.map(ConnectionId);
     let payload = AnswerQuestion {
+        api_key_id: key,
         v: PAYLOAD_VERSION,
         question_id: id,
         question: row.question,

@@ -172,9 +172,14 @@ pub async fn expire(pool: &PgPool, limit: i64) -> Result<Vec<Ended>> {
     Ok(ended)
 }
 
-/// A row that somebody has locked must not hold up all the others.
+/// A row that somebody has locked must not hold up all the others, and a scheduler that stands still in the middle must not keep what it
+/// has locked from its successor.
 async fn impatient(tx: &mut Transaction<'_, Postgres>) -> Result<()> {
-    sqlx::query!("SELECT set_config('lock_timeout', '500ms', true)").fetch_one(&mut **tx).await?;
+    sqlx::query!(
+        "SELECT set_config('lock_timeout', '500ms', true) AS lock, set_config('idle_in_transaction_session_timeout', '3s', true) AS idle"
+    )
+    .fetch_one(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -37,6 +37,10 @@ pub struct JobView {
     pub connection_id: Option<Uuid>,
     /// What it is about.
     pub subject_id: Option<Uuid>,
+    /// The batch that it is of.
+    pub batch_id: Option<Uuid>,
+    /// The name of its line there; of lines that are the same, the first one's.
+    pub custom_id: Option<String>,
     /// Attempts begun.
     pub attempt: i16,
     /// Attempts that it may cost.
@@ -70,8 +74,10 @@ pub struct JobView {
 pub async fn find(pool: &PgPool, owner: Option<UserId>, id: JobId) -> Result<Option<JobView>> {
     let row = sqlx::query_as!(
         JobView,
-        "SELECT j.id, j.kind, j.lane, j.state, j.stage, j.progress, j.user_id, j.connection_id, j.subject_id, j.attempt, j.max_attempts,
-                j.dead, j.error, j.replay_of, j.run_at, j.deadline, j.created_at, j.started_at, j.finished_at,
+        "SELECT j.id, j.kind, j.lane, j.state, j.stage, j.progress, j.user_id, j.connection_id, j.subject_id,
+                CASE WHEN j.kind <> 'deliver_webhook' THEN j.batch_id END AS batch_id,
+                j.payload ->> 'custom_id' AS custom_id, j.attempt, j.max_attempts, j.dead, j.error, j.replay_of,
+                j.run_at, j.deadline, j.created_at, j.started_at, j.finished_at,
                 CASE j.state WHEN 'queued' THEN 0::int8 WHEN 'waiting' THEN
                     (SELECT count(*) FROM (SELECT FROM jobs w WHERE NOT w.in_flight AND w.lane = j.lane AND w.user_id = j.user_id
                          AND coalesce(w.batch_id, w.user_id) = coalesce(j.batch_id, j.user_id)
@@ -115,8 +121,10 @@ pub async fn list(
 ) -> Result<Vec<JobView>> {
     let rows = sqlx::query_as!(
         JobView,
-        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id, attempt, max_attempts, dead, error, replay_of,
-                run_at, deadline, created_at, started_at, finished_at, NULL::int8 AS queue_position, NULL::int8 AS queue_head_ms
+        "SELECT id, kind, lane, state, stage, progress, user_id, connection_id, subject_id,
+                CASE WHEN kind <> 'deliver_webhook' THEN batch_id END AS batch_id,
+                payload ->> 'custom_id' AS custom_id, attempt, max_attempts, dead, error, replay_of, run_at, deadline,
+                created_at, started_at, finished_at, NULL::int8 AS queue_position, NULL::int8 AS queue_head_ms
          FROM jobs WHERE user_id = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3)
            AND ($4::uuid IS NULL OR id < $4)
            AND ($6::uuid[] IS NULL OR connection_id IS NULL OR connection_id = ANY($6))

@@ -188,7 +188,46 @@ pub async fn advance(conn: &mut PgConnection, next: &[Next]) -> Result<()> {
     Ok(())
 }
 
-/// Those of these schedules that have a run that still goes, among their newest twenty.
+/// Schedules whose newest time lies an hour ahead or more: a clock that was ahead has dealt with it. Locked; those that another scheduler is at
+/// are passed over.
+///
+/// # Errors
+/// If the database fails.
+pub async fn ahead(conn: &mut PgConnection, limit: i64) -> Result<Vec<Read>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, user_id, name, cron, time_zone, catch_up, catch_up_max, action, paused, allow_overlap, next_run_at, last_fire_time,
+                created_at, updated_at
+         FROM schedules WHERE NOT paused AND last_fire_time > dg_now() + interval '1 hour' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Has schedules go on at these times, whatever was dealt with before.
+///
+/// # Errors
+/// If the database fails.
+pub async fn begin_from(conn: &mut PgConnection, next: &[Next]) -> Result<()> {
+    let ids: Vec<Uuid> = next.iter().map(|next| next.id.0).collect();
+    let times: Vec<Option<DateTime<Utc>>> = next.iter().map(|next| next.at).collect();
+    let last: Vec<DateTime<Utc>> = next.iter().map(|next| next.last).collect();
+    sqlx::query!(
+        "UPDATE schedules s SET next_run_at = t.next, last_fire_time = t.last
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS t(id, next, last) WHERE s.id = t.id",
+        &ids,
+        &times as &[Option<DateTime<Utc>>],
+        &last
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Those of these schedules that have a run that still goes, among the newest twenty that they fired: however many times were skipped
+/// since.
 ///
 /// # Errors
 /// If the database fails.
@@ -196,7 +235,8 @@ pub async fn running(conn: &mut PgConnection, schedules: &[ScheduleId]) -> Resul
     let ids: Vec<Uuid> = schedules.iter().map(|id| id.0).collect();
     let running = sqlx::query_scalar!(
         r#"SELECT t.id AS "id!" FROM unnest($1::uuid[]) AS t(id) WHERE EXISTS (
-               SELECT FROM (SELECT job_id, upkeep_run_id, batch_id FROM schedule_runs r WHERE r.schedule_id = t.id ORDER BY r.id DESC LIMIT 20) r
+               SELECT FROM (SELECT job_id, upkeep_run_id, batch_id FROM schedule_runs r
+                     WHERE r.schedule_id = t.id AND r.state = 'fired' ORDER BY r.id DESC LIMIT 20) r
                WHERE EXISTS (SELECT FROM jobs j WHERE j.id = r.job_id AND j.finished_at IS NULL)
                   OR EXISTS (SELECT FROM batches b WHERE b.id = r.batch_id AND b.finished_at IS NULL)
                   OR EXISTS (SELECT FROM upkeep_runs u WHERE u.id = r.upkeep_run_id AND u.ended_at IS NULL))"#,

@@ -4,7 +4,7 @@ mod firing;
 mod runs;
 
 pub use self::{
-    firing::{Made, Next, Read, advance, asked, by_ids, claim, due, now, outcomes, owners, rest, running},
+    firing::{Made, Next, Read, advance, ahead, asked, begin_from, by_ids, claim, due, now, outcomes, owners, rest, running},
     runs::{RunView, ask, list_runs, old_runs},
 };
 

@@ -7,6 +7,7 @@ mod questions;
 mod retention;
 mod rows;
 mod runs;
+mod walk;
 
 pub use self::{
     batches::{Strays, old_batches, stray_lines},

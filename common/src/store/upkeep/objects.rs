@@ -87,14 +87,16 @@ pub async fn readings_with_files(pool: &PgPool, after: Uuid, limit: i64) -> Resu
     Ok(rows.into_iter().map(|row| Gone { id: row.id, paths: paths(row.content_path, row.database_path, row.analysis_path) }).collect())
 }
 
-/// Removes answers whose rows are gone: their results are 410 from then on, and can be asked for again.
+/// Removes answers whose rows are gone: their results are 410 from then on, and can be asked for again. Says which there still were: one
+/// that expired meanwhile has lost nothing.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn drop_answers(pool: &PgPool, jobs: &[JobId]) -> Result<u64> {
+pub async fn drop_answers(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<JobId>> {
     let jobs: Vec<Uuid> = jobs.iter().map(|id| id.0).collect();
-    let done = sqlx::query!("DELETE FROM analysis_results WHERE job_id = ANY($1)", &jobs).execute(pool).await?;
-    Ok(done.rows_affected())
+    let dropped =
+        sqlx::query_scalar!("DELETE FROM analysis_results WHERE job_id = ANY($1) RETURNING job_id", &jobs).fetch_all(pool).await?;
+    Ok(dropped.into_iter().map(JobId).collect())
 }
 
 /// Forgets a picture that is gone: it is drawn again when somebody asks for it.

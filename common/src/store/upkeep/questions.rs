@@ -4,6 +4,7 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::walk::{self, Walked};
 use crate::{ids::QuestionId, store::Result};
 
 /// A step of a walk over questions or answers.
@@ -22,27 +23,9 @@ pub struct Page {
 /// # Errors
 /// If the database fails.
 pub async fn old_questions(pool: &PgPool, days: i32, after: Uuid, limit: i64) -> Result<Page> {
-    let row = sqlx::query!(
-        r#"WITH page AS (
-               SELECT id FROM query_history
-               WHERE id > $2 AND id < uuid7_at(dg_now() - make_interval(days => $1::int - 1)) ORDER BY id LIMIT $3
-           ), old AS (
-               SELECT q.id FROM query_history q JOIN page p ON p.id = q.id
-               WHERE q.created_at < dg_now() - make_interval(days => $1::int) AND q.status <> 'pending' FOR UPDATE OF q SKIP LOCKED
-           ), answers AS (
-               DELETE FROM analysis_results a USING old WHERE a.query_history_id = old.id RETURNING a.result_files
-           ), gone AS (
-               DELETE FROM query_history q USING old WHERE q.id = old.id RETURNING q.id
-           )
-           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last,
-               ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM answers, jsonb_each(answers.result_files) f) AS "paths!""#,
-        days,
-        after,
-        limit
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(Page { removed: u64::try_from(row.removed).unwrap_or_default(), paths: row.paths, next: row.last })
+    let page = walk::page(pool, Walked::Questions, days, after, limit).await?;
+    let removed = remove_questions(pool, days, &page).await?;
+    Ok(Page { next: page.last().copied(), ..removed })
 }
 
 /// Removes ended questions that were asked so many days ago by their own time. Those whose ids are of another time (imported ones) are
@@ -51,10 +34,21 @@ pub async fn old_questions(pool: &PgPool, days: i32, after: Uuid, limit: i64) ->
 /// # Errors
 /// If the database fails.
 pub async fn old_questions_by_time(pool: &PgPool, days: i32, limit: i64) -> Result<Page> {
+    let old = sqlx::query_scalar!(
+        "SELECT id FROM query_history WHERE created_at < dg_now() - make_interval(days => $1) AND status <> 'pending'
+         LIMIT $2 FOR UPDATE SKIP LOCKED",
+        days,
+        limit
+    );
+    remove_questions(pool, days, &old.fetch_all(pool).await?).await
+}
+
+/// Removes those of these questions that are past their keeping time, have ended, and are in nobody's hands.
+async fn remove_questions(pool: &PgPool, days: i32, among: &[Uuid]) -> Result<Page> {
     let row = sqlx::query!(
         r#"WITH old AS (
-               SELECT id FROM query_history WHERE created_at < dg_now() - make_interval(days => $1::int) AND status <> 'pending'
-               LIMIT $2 FOR UPDATE SKIP LOCKED
+               SELECT id FROM query_history
+               WHERE id = ANY($1) AND created_at < dg_now() - make_interval(days => $2) AND status <> 'pending' FOR UPDATE SKIP LOCKED
            ), answers AS (
                DELETE FROM analysis_results a USING old WHERE a.query_history_id = old.id RETURNING a.result_files
            ), gone AS (
@@ -62,8 +56,8 @@ pub async fn old_questions_by_time(pool: &PgPool, days: i32, limit: i64) -> Resu
            )
            SELECT (SELECT count(*) FROM gone) AS "removed!",
                ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM answers, jsonb_each(answers.result_files) f) AS "paths!""#,
-        days,
-        limit
+        among,
+        days
     )
     .fetch_one(pool)
     .await?;
@@ -75,25 +69,22 @@ pub async fn old_questions_by_time(pool: &PgPool, days: i32, limit: i64) -> Resu
 /// # Errors
 /// If the database fails.
 pub async fn expired_results(pool: &PgPool, days: i32, after: Uuid, limit: i64) -> Result<Page> {
-    let row = sqlx::query!(
-        r#"WITH page AS (
+    let page = walk::page(pool, Walked::Answers, days, after, limit).await?;
+    let gone = sqlx::query_scalar!(
+        r#"WITH old AS (
                SELECT job_id FROM analysis_results
-               WHERE job_id > $2 AND job_id < uuid7_at(dg_now() - make_interval(days => $1::int - 1)) ORDER BY job_id LIMIT $3
-           ), old AS (
-               SELECT a.job_id FROM analysis_results a JOIN page p ON p.job_id = a.job_id
-               WHERE a.created_at < dg_now() - make_interval(days => $1::int) FOR UPDATE OF a SKIP LOCKED
+               WHERE job_id = ANY($1) AND created_at < dg_now() - make_interval(days => $2) FOR UPDATE SKIP LOCKED
            ), gone AS (
                DELETE FROM analysis_results a USING old WHERE a.job_id = old.job_id RETURNING a.result_files
            )
-           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT job_id FROM page ORDER BY job_id DESC LIMIT 1) AS last,
-               ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM gone, jsonb_each(gone.result_files) f) AS "paths!""#,
-        days,
-        after,
-        limit
+           SELECT ARRAY(SELECT coalesce(f.value ->> 'path', f.value #>> '{}') FROM jsonb_each(gone.result_files) f) AS "paths!" FROM gone"#,
+        &page,
+        days
     )
-    .fetch_one(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(Page { removed: u64::try_from(row.removed).unwrap_or_default(), paths: row.paths, next: row.last })
+    let removed = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+    Ok(Page { removed, paths: gone.into_iter().flatten().collect(), next: page.last().copied() })
 }
 
 /// Whether a question of this id would be past its keeping time, by the time that the id was made: all that can be said of one that is

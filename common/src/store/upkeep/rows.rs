@@ -3,7 +3,10 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::Step;
+use super::{
+    Step,
+    walk::{self, Walked},
+};
 use crate::{
     ids::{ConnectionId, UserId, WorkbookId},
     store::Result,
@@ -120,28 +123,23 @@ pub async fn old_events(pool: &PgPool, days: i32, after: i64, limit: i64) -> Res
 /// # Errors
 /// If the database fails.
 pub async fn finished_jobs(pool: &PgPool, days: i32, dead_days: i32, after: Uuid, limit: i64) -> Result<Step> {
-    let row = sqlx::query!(
-        r#"WITH page AS (
-               SELECT id, dead, finished_at FROM jobs
-               WHERE id > $3 AND id < uuid7_at(dg_now() - make_interval(days => least($1::int, $2::int) - 1)) ORDER BY id LIMIT $4
-           ), old AS (
-               SELECT j.id FROM jobs j JOIN page p ON p.id = j.id
-               WHERE j.finished_at < dg_now() - make_interval(days => CASE WHEN j.dead THEN $2::int ELSE $1::int END)
-               FOR UPDATE OF j SKIP LOCKED
-           ), attempts AS (
-               DELETE FROM job_attempts a USING old WHERE a.job_id = old.id RETURNING a.job_id
-           ), gone AS (
-               DELETE FROM jobs j USING old WHERE j.id = old.id RETURNING j.id
-           )
-           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last"#,
+    let page = walk::page(pool, Walked::Jobs, days.min(dead_days), after, limit).await?;
+    let done = sqlx::query!(
+        "WITH old AS (
+             SELECT id FROM jobs
+             WHERE id = ANY($1) AND finished_at < dg_now() - make_interval(days => CASE WHEN dead THEN $3::int ELSE $2::int END)
+             FOR UPDATE SKIP LOCKED
+         ), attempts AS (
+             DELETE FROM job_attempts a USING old WHERE a.job_id = old.id
+         )
+         DELETE FROM jobs j USING old WHERE j.id = old.id",
+        &page,
         days,
-        dead_days,
-        after,
-        limit
+        dead_days
     )
-    .fetch_one(pool)
+    .execute(pool)
     .await?;
-    Ok(Step { removed: u64::try_from(row.removed).unwrap_or_default(), next: row.last })
+    Ok(Step { removed: done.rows_affected(), next: page.last().copied() })
 }
 
 /// Removes webhook deliveries that ended so many days ago, with their attempts, walking by their ids.
@@ -149,24 +147,17 @@ pub async fn finished_jobs(pool: &PgPool, days: i32, dead_days: i32, after: Uuid
 /// # Errors
 /// If the database fails.
 pub async fn finished_deliveries(pool: &PgPool, days: i32, after: Uuid, limit: i64) -> Result<Step> {
-    let row = sqlx::query!(
-        r#"WITH page AS (
-               SELECT id FROM webhook_deliveries
-               WHERE id > $2 AND id < uuid7_at(dg_now() - make_interval(days => $1::int - 1)) ORDER BY id LIMIT $3
-           ), old AS (
-               SELECT d.id FROM webhook_deliveries d JOIN page p ON p.id = d.id
-               WHERE d.finished_at < dg_now() - make_interval(days => $1::int) FOR UPDATE OF d SKIP LOCKED
-           ), gone AS (
-               DELETE FROM webhook_deliveries d USING old WHERE d.id = old.id RETURNING d.id
-           )
-           SELECT (SELECT count(*) FROM gone) AS "removed!", (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last"#,
-        days,
-        after,
-        limit
+    let page = walk::page(pool, Walked::Deliveries, days, after, limit).await?;
+    let done = sqlx::query!(
+        "DELETE FROM webhook_deliveries WHERE id IN (
+             SELECT id FROM webhook_deliveries WHERE id = ANY($1) AND finished_at < dg_now() - make_interval(days => $2)
+             FOR UPDATE SKIP LOCKED)",
+        &page,
+        days
     )
-    .fetch_one(pool)
+    .execute(pool)
     .await?;
-    Ok(Step { removed: u64::try_from(row.removed).unwrap_or_default(), next: row.last })
+    Ok(Step { removed: done.rows_affected(), next: page.last().copied() })
 }
 
 /// Removes records of runs of the upkeep that ended so many days ago; how many.
@@ -213,7 +204,7 @@ pub async fn stale_schemas(pool: &PgPool, hours: i32, limit: i64) -> Result<Vec<
     let rows = sqlx::query!(
         r#"SELECT c.id, owner.id AS "user_id!"
            FROM database_connections c
-           CROSS JOIN LATERAL (SELECT u.id FROM users u WHERE u.id = c.created_by OR u.role = 'admin'
+           CROSS JOIN LATERAL (SELECT u.id FROM users u WHERE u.is_active AND (u.id = c.created_by OR u.role = 'admin')
                                ORDER BY (u.id = c.created_by) DESC NULLS LAST, u.created_at LIMIT 1) owner
            WHERE c.is_active AND c.state = 'ready' AND c.last_schema_sync < dg_now() - make_interval(hours => $1)
              AND coalesce(c.looked_at, c.last_schema_sync) < dg_now() - interval '10 minutes'

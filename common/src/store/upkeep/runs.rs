@@ -30,14 +30,15 @@ pub struct Run {
 }
 
 /// Which of these tasks are due, by their times in seconds: those that were asked for, and those whose last run that was not interrupted
-/// began longer ago. Runs that have said nothing for a minute are ended as interrupted first, so that their tasks are due again.
+/// began longer ago. One that began later than now was begun by a clock that was ahead, and does not count. Runs that have said nothing for a minute are ended as interrupted first, so that their tasks are due again.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn due(pool: &PgPool, tasks: &[&str], seconds: &[f64]) -> Result<Vec<String>> {
     sqlx::query!(
         "UPDATE upkeep_runs SET ended_at = seen_at, error = 'interrupted: the scheduler that ran it has ended or stood still'
-         WHERE ended_at IS NULL AND started_at IS NOT NULL AND seen_at < dg_now() - $1 * interval '1 second'",
+         WHERE ended_at IS NULL AND started_at IS NOT NULL
+           AND (seen_at < dg_now() - $1 * interval '1 second' OR seen_at > dg_now() + interval '1 minute')",
         SILENT
     )
     .execute(pool)
@@ -48,7 +49,8 @@ pub async fn due(pool: &PgPool, tasks: &[&str], seconds: &[f64]) -> Result<Vec<S
            WHERE NOT EXISTS (SELECT FROM upkeep_runs r WHERE r.task = t.task AND r.started_at IS NOT NULL AND r.ended_at IS NULL)
              AND (EXISTS (SELECT FROM upkeep_runs r WHERE r.task = t.task AND r.started_at IS NULL AND r.ended_at IS NULL)
                   OR NOT EXISTS (SELECT FROM upkeep_runs r WHERE r.task = t.task AND coalesce(r.error NOT LIKE 'interrupted:%', true)
-                                 AND r.started_at > dg_now() - t.seconds * interval '1 second'))
+                                 AND r.started_at > dg_now() - t.seconds * interval '1 second'
+                                 AND r.started_at < dg_now() + interval '1 minute'))
            ORDER BY t.n"#,
         &tasks,
         seconds

@@ -62,9 +62,20 @@ pub async fn delivered_many(executor: impl PgExecutor<'_>, ends: &[Delivered<'_>
                UPDATE webhook_endpoints w SET failing_since = NULL
                FROM (SELECT DISTINCT endpoint_id FROM taken) t WHERE w.id = t.endpoint_id AND w.failing_since IS NOT NULL
            ), owners AS (
-               SELECT user_id,
-                   (SELECT true FROM jobs w WHERE NOT w.in_flight AND w.lane = o.lane AND w.user_id = o.user_id
-                        AND coalesce(w.batch_id, w.user_id) = o.user_id AND w.run_at <= dg_now() LIMIT 1) IS NOT NULL AS more
+               -- Target by target, since most that waits is not due: retries of what is away.
+               SELECT user_id, (
+                   WITH RECURSIVE targets(target) AS (
+                       (SELECT coalesce(w.batch_id, w.user_id) FROM jobs w WHERE NOT w.in_flight AND w.lane = o.lane AND w.user_id = o.user_id
+                        ORDER BY coalesce(w.batch_id, w.user_id) LIMIT 1)
+                       UNION ALL
+                       SELECT (SELECT coalesce(w.batch_id, w.user_id) FROM jobs w WHERE NOT w.in_flight AND w.lane = o.lane
+                                   AND w.user_id = o.user_id AND coalesce(w.batch_id, w.user_id) > targets.target
+                               ORDER BY coalesce(w.batch_id, w.user_id) LIMIT 1)
+                       FROM targets WHERE targets.target IS NOT NULL
+                   )
+                   SELECT true FROM targets t WHERE t.target IS NOT NULL
+                       AND (SELECT true FROM jobs w WHERE NOT w.in_flight AND w.lane = o.lane AND w.user_id = o.user_id
+                                AND coalesce(w.batch_id, w.user_id) = t.target AND w.run_at <= dg_now() LIMIT 1) LIMIT 1) IS NOT NULL AS more
                FROM (SELECT DISTINCT user_id, lane FROM ended) o
            )
            SELECT e.id AS "id!", o.more AS "more!" FROM ended e JOIN owners o ON o.user_id = e.user_id"#,

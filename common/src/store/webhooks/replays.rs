@@ -59,10 +59,10 @@ async fn again(conn: &mut PgConnection, owner: UserId, deliveries: &[Uuid]) -> R
     sqlx::query!(
         "WITH again AS (
              UPDATE webhook_deliveries SET job_id = uuid7(), state = 'pending', finished_at = NULL
-             WHERE id = ANY($1) AND state <> 'pending' RETURNING id, job_id
+             WHERE id = ANY($1) AND state <> 'pending' RETURNING id, job_id, endpoint_id, callback_url
          )
-         INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, subject_id, deadline, max_attempts, payload)
-         SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $2, id, dg_now() + $3::float8 * interval '1 second', $4,
+         INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, batch_id, subject_id, deadline, max_attempts, payload)
+         SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $2, delivery_target($2, endpoint_id, callback_url), id, dg_now() + $3::float8 * interval '1 second', $4,
              jsonb_build_object('v', 1, 'delivery_id', id)
          FROM again",
         deliveries,
@@ -127,8 +127,8 @@ pub async fn replay_since(conn: &mut PgConnection, owner: UserId, endpoint: Webh
                    DO UPDATE SET job_id = uuid7(), state = 'pending', finished_at = NULL WHERE d.state <> 'pending'
                RETURNING id, job_id
            ), rung AS (
-               INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, subject_id, deadline, max_attempts, payload)
-               SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $1, id, dg_now() + $6::float8 * interval '1 second', $7,
+               INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, batch_id, subject_id, deadline, max_attempts, payload)
+               SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $1, delivery_target($1, $2, NULL), id, dg_now() + $6::float8 * interval '1 second', $7,
                    jsonb_build_object('v', 1, 'delivery_id', id)
                FROM wanted
            )
@@ -160,8 +160,8 @@ pub async fn test(conn: &mut PgConnection, owner: UserId, endpoint: WebhookId) -
              INSERT INTO webhook_deliveries (id, user_id, endpoint_id, event_seq, event_id, event_type, job_id)
              SELECT $6, $4, $3::text::uuid, seq, id, type, uuid7() FROM told RETURNING id, job_id
          )
-         INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, subject_id, deadline, max_attempts, payload)
-         SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $4, id, dg_now() + $7::float8 * interval '1 second', $8,
+         INSERT INTO jobs (id, kind, lane, state, in_flight, user_id, batch_id, subject_id, deadline, max_attempts, payload)
+         SELECT job_id, 'deliver_webhook', 'webhook', 'waiting', false, $4, delivery_target($4, $3::text::uuid, NULL), id, dg_now() + $7::float8 * interval '1 second', $8,
              jsonb_build_object('v', 1, 'delivery_id', id)
          FROM made",
         event.0,
