@@ -59,14 +59,19 @@ async fn acquire(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
         ("tcp_user_timeout", limit.as_str()),
         ("statement_timeout", limit.as_str()),
     ]);
-    let mut session = PgConnection::connect_with(&options).await?;
+    let mut session = answered(PgConnection::connect_with(&options)).await?;
     loop {
-        let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut session).await?;
+        let held: bool = answered(sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut session)).await?;
         if held {
             return Ok(session);
         }
         sleep(PING).await;
     }
+}
+
+/// A server that vanished without a word must not keep a follower from asking its successor.
+async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// Returns when the session is lost.

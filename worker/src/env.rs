@@ -28,7 +28,7 @@ use crate::{
     leases::Leases,
     ledger::Ledger,
     llm::Drafters,
-    question::{checked::Checked, plans::Plans, target::KnownTargets},
+    question::{checked::Checked, daily::KnownLimits, plans::Plans, target::KnownTargets},
     sources::Sources,
     webhooks::Sender,
     workbooks::Workbooks,
@@ -72,6 +72,8 @@ pub struct Env {
     pub schemas: SchemaCache,
     /// Connections and policies, by their versions.
     pub known: KnownTargets,
+    /// What askers may use up.
+    pub limits: KnownLimits,
     /// Statements that passed the guard.
     pub checked: Checked,
     /// What databases said of statements.

@@ -45,11 +45,17 @@ const BACKLOGS: usize = 10_000;
 /// Policy versions read in one statement at most.
 const VERSIONS: usize = 128;
 
+/// Under load a commit of ends begins no sooner after the one before: each statement has a cost of its own, as much as two ends. No slot
+/// waits for it, since the next job is claimed meanwhile.
+const ENDS_SPACING: Duration = Duration::from_millis(5);
+/// The same for what a slot waits for.
+const SPACING: Duration = Duration::from_millis(2);
+
 /// How long a statement for claims may take: less than a lease of the usual length, so that what it brings is worth something.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(4);
 /// How long a commit of ends, or a check, may take.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// How often is tried to give back what a claim without an answer may have claimed.
+/// How soon is tried again to give back what a claim without an answer may have claimed.
 const DISOWN_EVERY: Duration = Duration::from_millis(500);
 
 /// A claim could not be decided: the database did not answer.
@@ -82,7 +88,10 @@ type VersionResult = Result<Option<PolicyVersion>, StoreError>;
 /// The way to the ledger.
 pub struct Ledger {
     claims: Batcher<JobId, Result<Option<Claimed>, NotClaimed>>,
+    /// The ends of owners who have more waiting: their batches are full, and so take long.
     ends: Batcher<Ending, FinishResult>,
+    /// The ends of all others, who must not wait behind those.
+    lone_ends: Batcher<Ending, FinishResult>,
     deliveries: Batcher<Ending, FinishResult>,
     versions: Batcher<(UserId, ConnectionId), VersionResult>,
     nexts: Batcher<Wanted, Option<Claimed>>,
@@ -116,22 +125,15 @@ impl Ledger {
             let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
             async move { claim_all(&line, &pool, &jobs, &claimer).await }
         });
-        let mut lines = Vec::with_capacity(COMMITS);
-        for _ in 0..COMMITS {
-            lines.push(store::line(url, "datagenie-worker-finish", false)?);
-        }
-        let (lines, turn, singly) = (Arc::new(lines), Arc::new(AtomicUsize::new(0)), pool.clone());
-        let ends = Batcher::start("ledger.finish", COMMITS, ENDS, PATIENCE, move |ends: Vec<Ending>| {
-            let (lines, pool, turn) = (lines.clone(), singly.clone(), turn.fetch_add(1, Ordering::Relaxed));
-            async move { finish_all(&lines[turn % lines.len()], &pool, &ends).await }
-        });
+        let ends = finisher(url, "ledger.finish", ENDS_SPACING, pool)?;
+        let lone_ends = finisher(url, "ledger.finish_lone", ENDS_SPACING, pool)?;
         let line = Arc::new(store::line(url, "datagenie-worker-check", false)?);
-        let versions = Batcher::start("ledger.versions", 1, VERSIONS, PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
+        let versions = Batcher::spaced("ledger.versions", 1, VERSIONS, SPACING, PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
             let line = line.clone();
             async move { read_versions(&line, &pairs).await }
         });
         let (line, owner, own) = (Arc::new(store::line(url, "datagenie-worker-claim-next", true)?), relaxed.clone(), claimer.clone());
-        let nexts = Batcher::start("ledger.claim_next", 1, CLAIMS, PATIENCE, move |wanted: Vec<Wanted>| {
+        let nexts = Batcher::spaced("ledger.claim_next", 1, CLAIMS, SPACING, PATIENCE, move |wanted: Vec<Wanted>| {
             let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
             async move { claim_next_all(&line, &pool, &wanted, &claimer).await }
         });
@@ -140,7 +142,7 @@ impl Ledger {
             let (line, pool) = (line.clone(), singly.clone());
             async move { deliver_all(&line, &pool, &ends).await }
         });
-        Ok(Self { claims, ends, deliveries, versions, nexts, backlogs: Mutex::default() })
+        Ok(Self { claims, ends, lone_ends, deliveries, versions, nexts, backlogs: Mutex::default() })
     }
 
     /// Whether a flow has had more waiting when one of its jobs last ended here.
@@ -181,7 +183,11 @@ impl Ledger {
     /// If the database fails: then nothing of it is written, or all (an unknown outcome): send it again.
     pub async fn finish(&self, job: Arc<Claimed>, stage: Option<Stage>, outcome: Arc<Outcome>) -> Result<Finish, StoreError> {
         let flow = Flow { lane: job.lane, user_id: job.user_id };
-        let batcher = if matches!(*outcome, Outcome::Delivered(_)) { &self.deliveries } else { &self.ends };
+        let batcher = match *outcome {
+            Outcome::Delivered(_) => &self.deliveries,
+            _ if self.has_backlog(flow) => &self.ends,
+            _ => &self.lone_ends,
+        };
         let finish = batcher.call(Ending { job, stage, outcome }).await.unwrap_or_else(|| Err(gone()))?;
         self.note(flow, finish.more_wait);
         Ok(finish)
@@ -194,6 +200,18 @@ impl Ledger {
     pub async fn policy_version(&self, user: UserId, connection: ConnectionId) -> Result<Option<PolicyVersion>, StoreError> {
         self.versions.call((user, connection)).await.unwrap_or_else(|| Err(gone()))
     }
+}
+
+fn finisher(url: &str, name: &'static str, spacing: Duration, pool: &PgPool) -> Result<Batcher<Ending, FinishResult>, StoreError> {
+    let mut lines = Vec::with_capacity(COMMITS);
+    for _ in 0..COMMITS {
+        lines.push(store::line(url, "datagenie-worker-finish", false)?);
+    }
+    let (lines, turn, singly) = (Arc::new(lines), Arc::new(AtomicUsize::new(0)), pool.clone());
+    Ok(Batcher::spaced(name, COMMITS, ENDS, spacing, PATIENCE, move |ends: Vec<Ending>| {
+        let (lines, pool, turn) = (lines.clone(), singly.clone(), turn.fetch_add(1, Ordering::Relaxed));
+        async move { finish_all(&lines[turn % lines.len()], &pool, &ends).await }
+    }))
 }
 
 async fn claim_all(line: &Line, pool: &PgPool, jobs: &[JobId], claimer: &Claimer) -> Vec<Result<Option<Claimed>, NotClaimed>> {
@@ -261,14 +279,21 @@ async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], claimer: &
     slots.iter().map(take).collect()
 }
 
+/// Gives back what these leases may have claimed. One look is not enough where it finds nothing: the statement that claims may be under
+/// way at the server still.
 async fn disown(pool: PgPool, leases: Vec<LeaseId>, lease_seconds: f64) {
     let until = Instant::now() + Duration::try_from_secs_f64(lease_seconds).unwrap_or_default();
+    let (mut left, mut wait) = (u64::try_from(leases.len()).unwrap_or(u64::MAX), DISOWN_EVERY);
     // Later the rescue has them.
-    while Instant::now() < until {
+    while left > 0 && Instant::now() < until {
         match timeout(CLAIM_PATIENCE, claim::disown(&pool, &leases)).await {
-            Ok(Ok(_)) => return,
-            Ok(Err(_)) | Err(_) => sleep(DISOWN_EVERY).await,
+            Ok(Ok(given_back)) => {
+                left = left.saturating_sub(given_back);
+                wait *= 2;
+            }
+            Ok(Err(_)) | Err(_) => wait = DISOWN_EVERY,
         }
+        sleep(wait).await;
     }
 }
 

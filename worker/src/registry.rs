@@ -42,9 +42,9 @@ pub fn rules(kind: JobKind) -> Rules {
         JobKind::ProbeConnection | JobKind::SyncSchema => {
             Rules { timeout: Duration::from_secs(300), backoff: Duration::from_secs(5), longest_backoff: Duration::from_secs(60) }
         }
-        // The handler names its waits itself, by the schedule of webhooks.
+        // The handler names its waits itself, by the schedule of webhooks: these are shorter than the shortest of those.
         JobKind::DeliverWebhook => {
-            Rules { timeout: Duration::from_secs(60), backoff: Duration::from_secs(5), longest_backoff: Duration::from_secs(5) }
+            Rules { timeout: Duration::from_secs(60), backoff: Duration::from_secs(3), longest_backoff: Duration::from_secs(3) }
         }
     }
 }
@@ -95,5 +95,11 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 15, 15]);
         assert_eq!(rules.wait(1, 1.0), Duration::from_millis(1500));
         assert_eq!(rules.wait(u32::MAX, 0.0), rules.longest_backoff);
+    }
+
+    #[test]
+    fn waits_of_deliveries_are_those_of_their_own_schedule() {
+        let rules = rules(JobKind::DeliverWebhook);
+        assert!((1..10).all(|attempts| rules.wait(attempts, 1.0) < crate::webhooks::schedule::wait(1, 0.0)));
     }
 }

@@ -47,6 +47,9 @@ use crate::{
 /// How long a write to the ledger may take before it is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often what should pass by itself is taken for that: a statement that is always cancelled has a limit too low for it.
+const PASSING: u32 = 8;
+
 /// How long one bell's slot may take the next jobs: RabbitMQ waits half an hour for a message's acknowledgement.
 const LONGEST_CHAIN: Duration = Duration::from_secs(60);
 
@@ -252,7 +255,7 @@ async fn work(context: &Context, hurry: &CancellationToken) -> Attempt {
     let (limit, by_deadline) = if left < rules.timeout { (left, true) } else { (rules.timeout, false) };
     let mut job = std::pin::pin!(AssertUnwindSafe(registry::run(context)).catch_unwind());
     let ended = tokio::select! {
-        done = &mut job => return Attempt::Done(done.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))),
+        done = &mut job => return Attempt::Done(done.unwrap_or_else(|_| Err(panicked()))),
         () = tokio::time::sleep(limit) => Attempt::Done(Err(if by_deadline {
             JobError::Fail(deadline_passed())
         } else {
@@ -269,10 +272,9 @@ async fn work(context: &Context, hurry: &CancellationToken) -> Attempt {
     ended
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    // The text may quote data: it goes to the log, not to the caller.
-    tracing::error!(panic = text.unwrap_or_default(), "a job panicked");
+fn panicked() -> JobError {
+    // Its words may quote data: what is harmless of them is in the log, in the line before this one.
+    tracing::error!("a job panicked");
     retry(Failure::new(FailureCode::Internal, "the job failed by a fault of ours"))
 }
 
@@ -390,11 +392,13 @@ where
     F: Future<Output = Result<T, StoreError>>,
 {
     let mut wait = Duration::from_millis(20);
+    let mut passing = 0;
     loop {
         let sent = tokio::time::timeout(PATIENCE, write()).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
         match sent {
             Ok(value) => return Some(value),
-            Err(error) if error.is_outage() || matches!(error, StoreError::Locked) => {
+            Err(error) if error.is_outage() || matches!(error, StoreError::Locked) || (error.is_passing() && passing < PASSING) => {
+                passing += u32::from(error.is_passing());
                 tracing::warn!(error = %error, "the end of an attempt is not written yet; trying again");
             }
             Err(error) => {

@@ -6,7 +6,10 @@ use datagenie_common::{
     model::jobs::Lane,
     store::{
         Result,
-        ledger::{dead, queues},
+        ledger::{
+            dead,
+            queues::{self, LaneDepth},
+        },
         workers,
     },
 };
@@ -33,7 +36,7 @@ impl Measure {
             return Ok(());
         }
         let began = Instant::now();
-        let measured = measure(scheduler).await;
+        let measured = measure(scheduler).await.map(|measured| measured.tell());
         self.next = Some(Instant::now() + rest(began.elapsed()));
         measured
     }
@@ -43,18 +46,43 @@ fn rest(took: Duration) -> Duration {
     took.saturating_mul(REST)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-async fn measure(scheduler: &Scheduler) -> Result<()> {
-    for depth in queues::depths(&scheduler.pool, Lane::ALL).await? {
-        let lane = depth.lane.as_str();
-        metrics::gauge!("datagenie_queue_depth", "lane" => lane).set((depth.waiting + depth.queued) as f64);
-        metrics::gauge!("datagenie_queue_delayed", "lane" => lane).set(depth.delayed as f64);
-        metrics::gauge!("datagenie_queue_running", "lane" => lane).set(depth.running as f64);
-        metrics::gauge!("datagenie_queue_oldest_seconds", "lane" => lane).set(depth.oldest_seconds.unwrap_or_default());
+impl Drop for Measure {
+    // Who leads no more measures no more: what it told last would stand beside what its successor tells, and grow old.
+    fn drop(&mut self) {
+        if self.next.is_some() {
+            Measured::default().tell();
+        }
     }
-    metrics::gauge!("datagenie_jobs_dead").set(dead::count(&scheduler.pool).await? as f64);
-    metrics::gauge!("datagenie_workers_up").set(workers::up(&scheduler.pool).await? as f64);
-    Ok(())
+}
+
+#[derive(Default)]
+struct Measured {
+    depths: Vec<LaneDepth>,
+    dead: i64,
+    workers: i64,
+}
+
+async fn measure(scheduler: &Scheduler) -> Result<Measured> {
+    let pool = &scheduler.pool;
+    Ok(Measured { depths: queues::depths(pool, Lane::ALL).await?, dead: dead::count(pool).await?, workers: workers::up(pool).await? })
+}
+
+impl Measured {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn tell(&self) {
+        for &lane in Lane::ALL {
+            let depth = self.depths.iter().find(|depth| depth.lane == lane);
+            let of = |count: fn(&LaneDepth) -> i64| depth.map_or(0, count) as f64;
+            let lane = lane.as_str();
+            metrics::gauge!("datagenie_queue_depth", "lane" => lane).set(of(|depth| depth.waiting + depth.queued));
+            metrics::gauge!("datagenie_queue_delayed", "lane" => lane).set(of(|depth| depth.delayed));
+            metrics::gauge!("datagenie_queue_running", "lane" => lane).set(of(|depth| depth.running));
+            let oldest = depth.and_then(|depth| depth.oldest_seconds).unwrap_or_default();
+            metrics::gauge!("datagenie_queue_oldest_seconds", "lane" => lane).set(oldest);
+        }
+        metrics::gauge!("datagenie_jobs_dead").set(self.dead as f64);
+        metrics::gauge!("datagenie_workers_up").set(self.workers as f64);
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The sweep over the ledger: rescue, expire, ring again, keep batches going.
+//! The sweep over the ledger: rescue, expire, take back the bells of what is paused, ring again, keep batches going.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use datagenie_common::{
     model::jobs::Lane,
     store::{
         Result,
-        ledger::{Flow, admit, sweep},
+        ledger::{Flow, admit, pauses, sweep},
     },
 };
 
@@ -33,7 +33,7 @@ const OWNERS_AT_ONCE: usize = 32;
 pub async fn run(scheduler: &Scheduler) -> Result<()> {
     let rescued = if scheduler.was_away() { Ok(()) } else { rescue(scheduler).await };
     let expired = expire(scheduler).await;
-    let mut rung = Ok(());
+    let mut rung = pauses::unring_paused(&scheduler.pool).await.map(drop);
     for &lane in Lane::ALL {
         match ring_lane(scheduler, lane).await {
             Ok(true) => {}

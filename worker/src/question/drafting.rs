@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    Trail, failures,
+    Trail, daily, failures,
     link::{self, Linked},
     target::Target,
 };
@@ -151,6 +151,7 @@ impl<'a> Drafting<'a> {
         if may_reuse && let Some(completion) = cache.get_json::<Completion>(&key).await {
             return Ok(completion);
         }
+        daily::check(self.context, self.ask, &trail.usage).await?;
         let completion =
             failures::unless_stopped(self.context, model.complete(self.context.turn_of(), prompt, Some(prompt::reply_schema())))
                 .await

@@ -14,7 +14,7 @@ use datagenie_common::{
 };
 use tokio::time::Instant;
 
-use super::{Trail, failures};
+use super::{Trail, daily, failures};
 use crate::{
     llm::{Drafter, prompt, reply},
     run::Context,
@@ -36,6 +36,7 @@ pub async fn answer(context: &Context, ask: &AnswerQuestion) -> Result<Outcome, 
     };
     context.stage(Stage::Drafting);
     let began = Instant::now();
+    daily::check(context, ask, &trail.usage).await.map_err(|error| error.at(Stage::Drafting))?;
     let completion = failures::unless_stopped(context, model.complete(context.turn_of(), &prompt::general(&ask.question, language), None))
         .await
         .map_err(|error| failures::model(context, &error).at(Stage::Drafting))?;

@@ -5,6 +5,7 @@
 
 mod cached;
 pub mod checked;
+pub mod daily;
 mod drafting;
 pub mod failures;
 pub mod file;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use datagenie_common::settings::IpNetwork;
 use reqwest::{Url, header, redirect};
 use tokio::time::{Instant, timeout};
@@ -138,6 +138,7 @@ impl Sender {
     async fn exchange(&self, url: &str, signed: Signed) -> Result<u16, SendError> {
         let url = Url::parse(url).map_err(|_| SendError::BadUrl)?;
         let host = url.host().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(SendError::BadUrl)?;
+        let sent = signed.timestamp;
         // An address in the URL itself is never looked up.
         if !self.addresses.permit_host(&host) {
             return Err(SendError::Refused);
@@ -153,8 +154,9 @@ impl Sender {
         let mut response = request.send().await.map_err(|error| failure(&error))?;
         let status = response.status();
         let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let now = date.as_deref().and_then(http_date).or_else(|| DateTime::from_timestamp(sent, 0));
         let retry_after =
-            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| after(text, date.as_deref()));
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| after(text, now));
         let mut read = 0;
         while read < MAX_ANSWER {
             match response.chunk().await.map_err(|error| failure(&error)) {
@@ -169,17 +171,25 @@ impl Sender {
     }
 }
 
-/// `Retry-After` in seconds or as a date, which is measured from the answer's own `Date`; at most a day.
-fn after(text: &str, date: Option<&str>) -> Option<Duration> {
+/// `Retry-After` in seconds or as a date, which is measured from the answer's own `Date` where it has one; at most a day. What lies in the
+/// past, or is neither, asks for nothing.
+fn after(text: &str, now: Option<DateTime<Utc>>) -> Option<Duration> {
     let text = text.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = |text: &str| DateTime::parse_from_rfc2822(text).ok();
-            (at(text)? - at(date?)?).to_std().ok()?
-        }
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than a number holds is more than a day, too.
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        (http_date(text)? - now?).to_std().ok()?
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// The three forms of a date that HTTP has (RFC 9110, 5.6.7), the two obsolete ones included.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let naive = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|date| date.and_utc());
+    let read = DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc());
+    read.or_else(|| naive("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| naive("%a %b %e %H:%M:%S %Y"))
 }
 
 fn failure(error: &reqwest::Error) -> SendError {

@@ -13,7 +13,8 @@ use datagenie_common::{
         connections::{self, Askable, Viewer},
         events,
         ledger::{NewJob, NewQuestion, Submitted, admit, finish::Ended, intake},
-        limits, schedules, upkeep,
+        limits::{self, Day, Spent},
+        schedules, upkeep,
     },
 };
 use serde_json::json;
@@ -24,6 +25,7 @@ use crate::start::Scheduler;
 
 /// The event of a fired schedule.
 const FIRED: &str = "schedule.fired";
+const HOUR_IS_FULL: &str = "its owner has asked as many questions within the hour as he may (limits.questions_per_hour)";
 /// Seconds that a sync has until it is given up.
 const SYNC_DEADLINE: f64 = 600.0;
 
@@ -33,6 +35,10 @@ pub struct Actions<'a> {
     begun: Begun,
     /// Questions, each with its run's place.
     questions: Vec<(usize, NewQuestion)>,
+    /// Whose day is used up, as far as it was asked: a sum of all that he has asked on that day.
+    spent: HashMap<UserId, bool>,
+    /// Questions that owners may still ask within the hour, as far as it was asked.
+    left: HashMap<UserId, u64>,
 }
 
 impl<'a> Actions<'a> {
@@ -44,7 +50,7 @@ impl<'a> Actions<'a> {
         let users: Vec<UserId> = runs.iter().map(|run| run.schedule.user_id).collect();
         let owners = schedules::owners(conn, &users).await?;
         let begun = Begun { rings: Vec::new(), flows: Vec::new(), batches: Vec::new(), told: Vec::new() };
-        let mut actions = Self { scheduler, begun, questions: Vec::new() };
+        let mut actions = Self { scheduler, begun, questions: Vec::new(), spent: HashMap::new(), left: HashMap::new() };
         for (at, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.made.state == "fired") {
             actions.one(conn, at, run, &owners).await?;
         }
@@ -70,6 +76,8 @@ impl<'a> Actions<'a> {
             Action::Question { .. } | Action::Batch { .. } if self.is_spent(owner).await? => {
                 refuse(run, "its owner's questions of today have used up what they may (limits.tokens_per_day, limits.cost_per_day)");
             }
+            Action::Question { .. } if !self.fit(owner, 1).await? => refuse(run, HOUR_IS_FULL),
+            Action::Batch { questions, .. } if !self.fit(owner, questions.len() as u64).await? => refuse(run, HOUR_IS_FULL),
             Action::Batch { .. } => {
                 if let Some(batch) = batch::make(self.scheduler, conn, run, role == Role::Admin).await? {
                     self.begun.batches.push(batch);
@@ -96,8 +104,28 @@ impl<'a> Actions<'a> {
         Ok(())
     }
 
-    async fn is_spent(&self, owner: UserId) -> Result<bool> {
-        limits::is_spent(&self.scheduler.pool, owner, self.scheduler.live_settings.get().limits.of_one_user()).await
+    async fn is_spent(&mut self, owner: UserId) -> Result<bool> {
+        if let Some(&known) = self.spent.get(&owner) {
+            return Ok(known);
+        }
+        let limits = self.scheduler.live_settings.get().limits.of_one_user();
+        let is_spent = limits::is_spent(&self.scheduler.pool, Day { user: owner, key: None, time: None }, limits, Spent::default()).await?;
+        self.spent.insert(owner, is_spent);
+        Ok(is_spent)
+    }
+
+    /// Takes so many questions out of what is left of an owner's hour, if it is enough.
+    async fn fit(&mut self, owner: UserId, questions: u64) -> Result<bool> {
+        let left = match self.left.get(&owner) {
+            Some(&left) => left,
+            None => {
+                let limits = self.scheduler.live_settings.get().limits.of_one_user();
+                limits::left_of_the_hour(&self.scheduler.pool, owner, limits).await?
+            }
+        };
+        let after = left.checked_sub(questions);
+        self.left.insert(owner, after.unwrap_or(left));
+        Ok(after.is_some())
     }
 
     fn question(&self, run: &Run, is_admin: bool) -> NewQuestion {
@@ -110,6 +138,7 @@ impl<'a> Actions<'a> {
         };
         let (id, question) = (QuestionId::new(), question.unwrap_or_default());
         let payload = AnswerQuestion {
+            api_key_id: None,
             v: PAYLOAD_VERSION,
             question_id: id,
             question: question.clone(),

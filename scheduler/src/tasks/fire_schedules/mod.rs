@@ -3,6 +3,7 @@
 
 mod actions;
 mod batch;
+mod clock;
 mod plan;
 
 use std::{error::Error, time::Duration};
@@ -17,23 +18,37 @@ use datagenie_common::{
         schedules::{self, Made},
     },
 };
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+pub use self::clock::go_on_from_now;
 use self::{actions::Actions, plan::Planned};
 use crate::start::Scheduler;
 
 /// Schedules that one transaction fires at most.
 const STEP: i64 = 200;
+/// What could not be fired together in time is tried in so many parts.
+const PARTS: i64 = 8;
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often is looked whether the clock was set back.
+const CLOCK_LOOK: Duration = Duration::from_secs(60);
 
 /// Fires what is due, again and again, until it is dropped.
 pub async fn keep(scheduler: &Scheduler) {
     let mut ticks = interval(scheduler.settings.jobs.sweep());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut size, mut looked) = (STEP, None);
     loop {
         ticks.tick().await;
-        let outcome = match timeout(PATIENCE, run(scheduler)).await {
+        if looked.is_none_or(|at: Instant| at.elapsed() >= CLOCK_LOOK) {
+            looked = Some(Instant::now());
+            if let Ok(Err(error)) = timeout(PATIENCE, go_on_from_now(scheduler)).await {
+                tracing::warn!(error = &error as &dyn Error, "whether the clock was set back is not known; looked again soon");
+            }
+        }
+        let done = timeout(PATIENCE, in_steps(scheduler, size)).await;
+        size = next_size(size, matches!(done, Ok(Ok(()))));
+        let outcome = match done {
             Ok(Ok(())) => "ok",
             Ok(Err(error)) => {
                 tracing::warn!(error = &error as &dyn Error, "schedules were not fired; tried again soon");
@@ -48,20 +63,30 @@ pub async fn keep(scheduler: &Scheduler) {
     }
 }
 
+/// How many are tried together next: fewer once they took too long or the server ended their transaction, as many batches at once may do;
+/// else they would be tried together for ever.
+fn next_size(size: i64, went_well: bool) -> i64 {
+    if went_well { (size * 2).min(STEP) } else { (size / PARTS).max(1) }
+}
+
 /// Fires all that is due.
 ///
 /// # Errors
 /// If the database fails; what was fired until then is fired.
 pub async fn run(scheduler: &Scheduler) -> Result<()> {
+    in_steps(scheduler, STEP).await
+}
+
+async fn in_steps(scheduler: &Scheduler, size: i64) -> Result<()> {
     loop {
-        let fired = match step(scheduler, STEP, STEP).await {
+        let fired = match step(scheduler, size, size).await {
             Err(error) if is_ours(&error) => {
                 tracing::error!(error = &error as &dyn Error, "schedules could not be fired together; each by itself");
                 one_by_one(scheduler).await?
             }
             other => other?,
         };
-        if fired < STEP {
+        if fired < size {
             return Ok(());
         }
     }
@@ -88,7 +113,7 @@ async fn one_by_one(scheduler: &Scheduler) -> Result<i64> {
 
 /// Whether the same statement would fail again.
 fn is_ours(error: &StoreError) -> bool {
-    !error.is_outage() && !matches!(error, StoreError::Locked)
+    !error.is_outage() && !error.is_passing()
 }
 
 async fn put_to_rest(scheduler: &Scheduler, asked: i64, due: i64) -> Result<i64> {
@@ -157,5 +182,19 @@ impl Begun {
 
     fn questions_of(&mut self, user_id: datagenie_common::ids::UserId) {
         self.let_in(Flow { lane: Lane::Interactive, user_id });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_together_is_tried_one_by_one_in_the_end() {
+        let worse: Vec<i64> = std::iter::successors(Some(STEP), |&size| Some(next_size(size, false))).take(4).collect();
+        assert_eq!(worse, [200, 25, 3, 1]);
+        assert_eq!(next_size(1, false), 1);
+        let better: Vec<i64> = std::iter::successors(Some(1), |&size| Some(next_size(size, true))).take(9).collect();
+        assert_eq!((better[1], better[8]), (2, STEP));
     }
 }

@@ -147,7 +147,7 @@ fn of_schedule(schedule: Schedule, now: DateTime<Utc>, planned: &mut Planned) ->
         let made = Made { state: "skipped", ..refused(Uuid::now_v7(), schedule.id, time, reason) };
         runs.push(Run { made, schedule: schedule.clone() });
     }
-    let last = due.fire.last().copied().unwrap_or(next_run_at);
+    let last = due.newest.unwrap_or(next_run_at);
     planned.next.push(Next { id: schedule.id, at: due.next, last });
     runs.extend(due.fire.into_iter().map(|time| Run { made: fired(Uuid::now_v7(), schedule.id, time), schedule: schedule.clone() }));
     runs

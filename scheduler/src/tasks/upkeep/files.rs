@@ -3,6 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use datagenie_common::{
+    clock::Clock,
     files::{Found, ObjectPath},
     ids::{JobId, WorkbookId},
     store::upkeep::{self, Gone, Named},
@@ -40,8 +41,9 @@ async fn orphans(scheduler: &Scheduler, tally: &mut Tally) -> Result<bool, Upkee
     let mut is_empty = true;
     while let Some(found) = walk.recv().await {
         let found = found?;
-        is_empty = is_empty && Place::of(&found.path).is_none();
-        if age(scheduler, &found) >= YOUNG {
+        let place = Place::of(&found.path);
+        is_empty = is_empty && place.is_none();
+        if age(scheduler, &found, place.as_ref()) >= YOUNG {
             some.push(found);
         }
         if some.len() >= STEP {
@@ -54,10 +56,20 @@ async fn orphans(scheduler: &Scheduler, tally: &mut Tally) -> Result<bool, Upkee
     Ok(is_empty)
 }
 
-/// A file's age by the clock of this process, which tests may shift.
-fn age(scheduler: &Scheduler, found: &Found) -> Duration {
-    let shifted = u64::try_from(scheduler.settings.clock.offset_seconds).unwrap_or_default();
-    found.age.saturating_add(Duration::from_secs(shifted))
+/// A file's age by the clock of this process, which tests may shift. What lies in the folder of a workbook is no older than that: a copy
+/// of an old content has the old one's time, and its row is written after it.
+fn age(scheduler: &Scheduler, found: &Found, place: Option<&Place>) -> Duration {
+    let shift = scheduler.settings.clock.offset_seconds;
+    let shifted = u64::try_from(shift).unwrap_or_default();
+    let age = found.age.saturating_add(Duration::from_secs(shifted));
+    let begun = place.and_then(|place| match place.of {
+        Of::Workbook(workbook) => workbook.0.get_timestamp(),
+        Of::Job(_) => None,
+    });
+    begun.map_or(age, |begun| {
+        let now = u64::try_from(Clock::new(shift).now().timestamp()).unwrap_or_default();
+        age.min(Duration::from_secs(now.saturating_sub(begun.to_unix().0)))
+    })
 }
 
 async fn remove_unnamed(scheduler: &Scheduler, tally: &mut Tally, some: &[Found]) -> Result<(), UpkeepError> {
@@ -150,10 +162,10 @@ async fn lost_answers(scheduler: &Scheduler, tally: &mut Tally, is_empty: bool) 
         if missing == seen && (is_empty || missing >= TOO_MANY) {
             return Err(UpkeepError::NotMounted(missing));
         }
-        for job in &rows {
+        for job in upkeep::drop_answers(&scheduler.pool, &rows).await? {
             tracing::error!(job_id = %job, "the rows of an answer are gone from the file storage; its result is gone with them");
+            tally.add("answers_without_their_file", 1);
         }
-        tally.add("answers_without_their_file", upkeep::drop_answers(&scheduler.pool, &rows).await?);
         tally.add("pictures_forgotten", upkeep::forget_pictures(&scheduler.pool, &pictures).await?);
         after = last;
         tally.rest().await?;

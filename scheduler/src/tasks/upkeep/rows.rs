@@ -14,8 +14,9 @@ use crate::start::Scheduler;
 
 type Done = Result<(), UpkeepError>;
 
-/// Rows that one step removes, or looks at, at most: few enough that none holds its locks for long.
-const STEP: i64 = 500;
+/// Rows that one step removes, or looks at, at most: few enough that none holds its locks for long, and that no commit of others waits for
+/// the disk behind megabytes of its own.
+const STEP: i64 = 200;
 /// Events are kept at least so many days: as long as a webhook may still be tried.
 const EVENTS_AT_LEAST: i32 = 15;
 

@@ -121,12 +121,18 @@ async fn a_name_that_changes_its_answer_is_checked_anew_and_only_checked_address
 
 #[test]
 fn retry_after_is_seconds_or_a_date_and_at_most_a_day() {
-    let date = "Mon, 05 Jan 2026 09:00:00 GMT";
+    let now = http_date("Mon, 05 Jan 2026 09:00:00 GMT");
+    assert!(now.is_some());
     assert_eq!(after("120", None), Some(Duration::from_secs(120)));
-    assert_eq!(after("999999999", None), Some(Duration::from_secs(86_400)));
-    assert_eq!(after("Mon, 05 Jan 2026 09:30:00 GMT", Some(date)), Some(Duration::from_secs(1800)));
-    assert_eq!(after("Mon, 05 Jan 2026 08:30:00 GMT", Some(date)), None);
-    for nonsense in ["", "soon", "-5"] {
-        assert_eq!(after(nonsense, Some(date)), None, "{nonsense}");
+    for huge in ["999999999", "99999999999999999999999999"] {
+        assert_eq!(after(huge, None), Some(Duration::from_secs(86_400)), "{huge}");
+    }
+    for half_past in ["Mon, 05 Jan 2026 09:30:00 GMT", "Monday, 05-Jan-26 09:30:00 GMT", "Mon Jan  5 09:30:00 2026"] {
+        assert_eq!(after(half_past, now), Some(Duration::from_secs(1800)), "{half_past}");
+        assert_eq!(after(half_past, None), None, "{half_past}");
+    }
+    assert_eq!(after("Fri, 31 Dec 9999 23:59:59 GMT", now), Some(Duration::from_secs(86_400)));
+    for nothing in ["", "soon", "-5", "+5", "1.5", "Mon, 05 Jan 2026 08:30:00 GMT"] {
+        assert_eq!(after(nothing, now), None, "{nothing}");
     }
 }
