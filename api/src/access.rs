@@ -3,8 +3,12 @@
 mod ended;
 mod first_use;
 mod in_use;
+mod own_page;
+
+use std::pin::pin;
 
 use axum::{
+    Extension,
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
@@ -26,7 +30,7 @@ use crate::{
     app::App,
     audited::{self, Call},
     error::{ApiError, Code, Result},
-    limits::Admitted,
+    limits::{Admitted, Crowded, Known, Refused, is_spared},
 };
 
 word_enum! {
@@ -113,6 +117,12 @@ impl Caller {
         self.role == Role::Admin
     }
 
+    /// Whether he may see and change what is others': an administrator, who comes by a key only if it has the scope `admin`.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.is_admin() && !self.lacks(Scope::Admin)
+    }
+
     /// As the one who looks at connections.
     #[must_use]
     pub fn viewer(&self) -> Viewer {
@@ -169,14 +179,19 @@ pub async fn check(State((app, access)): State<(App, Access)>, mut request: Requ
     if request.uri().query().is_some_and(holds_token) {
         return ApiError::new(Code::Unauthenticated, TOKEN_IN_QUERY).into_response();
     }
+    let crowded = request.extensions().get::<Crowded>().copied();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if access == Access::Public {
-        return next.run(request).await;
+        // Nobody looks at the token of who sends one here.
+        return match crowded {
+            Some(crowded) if !is_spared(request.method(), route) => crowded.refused().into_response(),
+            _ => next.run(request).await,
+        };
     }
     let call = Call::of(&request);
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // What comes before and after the handler is boxed, so that its memory is free again while the handler works: a large piece among
     // those that an open socket keeps could not be used for the next one.
-    let (caller, admitted) = match Box::pin(enter(&app, &call, request.method(), route, request.headers())).await {
+    let (caller, mut admitted) = match Box::pin(enter(&app, &call, request.method(), route, request.headers(), crowded)).await {
         Ok(entered) => entered,
         Err(response) => return *response,
     };
@@ -184,14 +199,38 @@ pub async fn check(State((app, access)): State<(App, Access)>, mut request: Requ
     let mut response = match permit(&caller, access, call.operation()) {
         Err(error) => Box::pin(audited::denied(&app, &call, &caller, error)).await,
         Ok(()) => {
+            let is_held = asks_to_be_held(request.headers());
             request.extensions_mut().insert(caller.clone());
-            let response = next.run(request).await;
-            Box::pin(audited::answered(&app, &call, &caller, response)).await
+            let mut answering = pin!(next.run(request));
+            let answered = if is_held {
+                tokio::select! {
+                    response = &mut answering => Some(response),
+                    () = app.hub.until_signed_out(&caller) => None,
+                }
+            } else {
+                Some(answering.await)
+            };
+            match answered {
+                Some(response) => Box::pin(audited::answered(&app, &call, &caller, response)).await,
+                None => {
+                    // What was asked for may have been done: it counts.
+                    admitted.keep();
+                    ApiError::new(Code::Unauthenticated, SIGNED_OUT).into_response()
+                }
+            }
         }
     };
     admitted.close(&app, response.status(), response.headers_mut());
+    response.extensions_mut().insert(Known);
     response
 }
+
+/// Whether a request may wait for its answer (`Prefer: wait=30`) for longer than a session that has ended is trusted.
+fn asks_to_be_held(headers: &HeaderMap) -> bool {
+    headers.get_all("prefer").iter().any(|value| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("wait")))
+}
+
+const SIGNED_OUT: &str = "the session or key has ended while you waited, or may do less now; what was asked for may have been done";
 
 /// Finds out who calls and lets him in, as far as his limits go; else what he is answered.
 async fn enter(
@@ -200,13 +239,20 @@ async fn enter(
     method: &Method,
     route: &str,
     headers: &HeaderMap,
+    crowded: Option<Crowded>,
 ) -> std::result::Result<(Caller, Admitted), Box<Response>> {
     let refused = |error: ApiError| Box::new(error.into_response());
+    let turn = match crowded {
+        Some(crowded) => Some(app.limits.strangers.turn(crowded).await.map_err(refused)?),
+        None => None,
+    };
     let caller = identify(app, method, headers).await.map_err(refused)?;
+    drop(turn);
     tracing::Span::current().record("user_id", tracing::field::display(caller.user_id));
     first_use::note(app, &caller, call.origin()).await.map_err(refused)?;
     let admitted = app.limits.admit(app, &caller, method, route, headers).await;
-    Ok((caller, admitted.map_err(|refused| Box::new(refused.into_response()))?))
+    let over_his_limits = |refused: Refused| Box::new((Extension(Known), refused).into_response());
+    Ok((caller, admitted.map_err(over_his_limits)?))
 }
 
 /// What a session can do whose user has to change his password.
@@ -241,6 +287,12 @@ pub const COOKIE: &str = "datagenie_session";
 /// The prefix of the WebSocket subprotocol that carries a token.
 pub const PROTOCOL_PREFIX: &str = "bearer.";
 
+/// Whether a request brings something that may tell who sends it.
+#[must_use]
+pub fn names_somebody(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || subprotocol(headers).is_some() || cookie(headers).is_some()
+}
+
 /// Finds out who calls: by `Authorization: Bearer`, by a WebSocket's `bearer.TOKEN` subprotocol, or by the session cookie of a
 /// page of our own.
 ///
@@ -253,7 +305,7 @@ pub async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result
             Some(token) => token.to_owned(),
             None => {
                 let token = cookie(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated, "sign in, or send an API key"))?;
-                own_page(app.settings.api.public_url.as_deref(), method, headers)?;
+                own_page::check(app.settings.api.public_url.as_deref(), method, headers)?;
                 token.to_owned()
             }
         },
@@ -299,24 +351,4 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-}
-
-// A cookie is sent by the browser, whoever made the page: what changes something, or opens a socket, must come from our own origin.
-// Behind a proxy it may be known by another name than the one that it is asked by.
-fn own_page(public_url: Option<&str>, method: &Method, headers: &HeaderMap) -> Result<()> {
-    let opens_socket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
-    if (method == Method::GET || method == Method::HEAD) && !opens_socket {
-        return Ok(());
-    }
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let is_public =
-        |origin: &str| public_url.and_then(|url| url.strip_prefix(origin)).is_some_and(|path| path.is_empty() || path.starts_with('/'));
-    if text(header::ORIGIN).is_some_and(is_public) {
-        return Ok(());
-    }
-    let origin_host = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    match (origin_host, text(header::HOST)) {
-        (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
-        _ => Err(ApiError::new(Code::PermissionDenied, "with a session cookie, this must come from a page of the service itself")),
-    }
 }

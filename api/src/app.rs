@@ -27,6 +27,8 @@ pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 pub struct Parts {
+    /// The name of this process.
+    pub instance: String,
     /// All settings, as they were at the start.
     pub settings: Settings,
     /// Those that may change while the service runs, as they are now: `app.live_settings.get()`.

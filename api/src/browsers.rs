@@ -26,8 +26,9 @@ pub fn documentation<S: Clone + Send + Sync + 'static>(pages: Router<S>) -> Rout
     pages.layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENTATION)))
 }
 
-/// Every answer with the headers that keep browsers from doing more with it than they should.
-pub fn headed<S: Clone + Send + Sync + 'static>(router: Router<S>, api: &Api) -> Router<S> {
+/// The headers that keep browsers from doing more with an answer than they should.
+#[must_use]
+pub fn headers(api: &Api) -> Vec<(HeaderName, String)> {
     let fixed = [
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, DATA),
@@ -37,16 +38,17 @@ pub fn headed<S: Clone + Send + Sync + 'static>(router: Router<S>, api: &Api) ->
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    let mut router = router;
-    for (name, value) in fixed {
-        router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
+    let mut headers: Vec<_> = fixed.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    if api.hsts_seconds > 0 {
+        headers.push((header::STRICT_TRANSPORT_SECURITY, format!("max-age={}; includeSubDomains", api.hsts_seconds)));
     }
-    if api.hsts_seconds > 0
-        && let Ok(value) = HeaderValue::from_str(&format!("max-age={}; includeSubDomains", api.hsts_seconds))
-    {
-        router = router.layer(SetResponseHeaderLayer::if_not_present(header::STRICT_TRANSPORT_SECURITY, value));
-    }
-    router
+    headers
+}
+
+/// Every answer with these headers, unless it has its own.
+pub fn headed<S: Clone + Send + Sync + 'static>(router: Router<S>, api: &Api) -> Router<S> {
+    let headers = headers(api).into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
+    headers.fold(router, |router, (name, value)| router.layer(SetResponseHeaderLayer::if_not_present(name, value)))
 }
 
 /// Pages of these origins may send what the contract knows and read what it answers. Cookies are not theirs: they send a token.
@@ -60,7 +62,12 @@ pub fn open_to_pages<S: Clone + Send + Sync + 'static>(router: Router<S>, api: &
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_NONE_MATCH].into_iter().chain(sent).collect::<Vec<_>>())
+        .allow_headers(
+            [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH]
+                .into_iter()
+                .chain(sent)
+                .collect::<Vec<_>>(),
+        )
         .expose_headers(
             [header::CONTENT_DISPOSITION, header::ETAG, header::LOCATION, header::RETRY_AFTER].into_iter().chain(read).collect::<Vec<_>>(),
         )

@@ -18,7 +18,9 @@ pub fn of(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNetwork]) -> IpAddr {
         return peer;
     }
     let forwarded = headers.get_all("x-forwarded-for");
-    let lists: Vec<&str> = forwarded.iter().filter_map(|value| value.to_str().ok()).collect();
+    // A line that is no text still holds what our proxy has written behind it: were it left out, the line before it would count, which a
+    // client may have written.
+    let lists: Vec<_> = forwarded.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     let hops = lists.iter().rev().flat_map(|list| list.split(',').rev()).take(MOST_HOPS);
     let mut nearest = peer;
     for hop in hops {
@@ -38,10 +40,10 @@ mod tests {
 
     use super::*;
 
-    fn seen(peer: &str, forwarded: &[&'static str]) -> String {
+    fn seen(peer: &str, forwarded: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).expect("a header's value"));
         }
         let proxies = ["10.0.0.0/8".parse().expect("a network")];
         of(peer.parse().expect("an address"), &headers, &proxies).to_string()
@@ -57,5 +59,7 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["nonsense"]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["nonsense, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6", "é, 198.51.100.1"]), "198.51.100.1", "no text, and our proxy's word all the same");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6", "é"]), "10.0.0.1", "what stands before it is no proxy's");
     }
 }

@@ -1,10 +1,10 @@
-//! The only place that makes `application/problem+json` (RFC 9457). One table says what each code means to a client.
+//! The only place that makes problems (RFC 9457); `bare.rs` sends them where no handler is asked. One table says what each code means to a client.
 
 use std::time::Duration;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use datagenie_common::{
@@ -51,6 +51,8 @@ macro_rules! codes {
 codes! {
     /// The body of an upload is not what a form sends.
     InvalidMultipart = "invalid_multipart", BAD_REQUEST, "The body is not valid multipart/form-data", false;
+    /// The head of the request is no HTTP.
+    MalformedRequest = "malformed_request", BAD_REQUEST, "The request can't be read", false;
     /// The body is not JSON.
     InvalidJson = "invalid_json", BAD_REQUEST, "The body is not valid JSON", false;
     /// No token, or none that is valid.
@@ -93,6 +95,8 @@ codes! {
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "It has changed meanwhile", false;
     /// The body is longer than allowed.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large", false;
+    /// The path and query are longer than allowed.
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "The path and query are too long", false;
     /// The body is of another type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The Content-Type can't be taken", false;
     /// The upload is no workbook of a kind that is read.
@@ -103,6 +107,8 @@ codes! {
     NotServedYet = "not_served_yet", UNPROCESSABLE_ENTITY, "This version does not serve that yet", false;
     /// The key belongs to another request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for another request", false;
+    /// The headers are longer than allowed, or more.
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large", false;
     /// Too much at once.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests", true;
     /// A fault of ours.
@@ -153,6 +159,41 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+/// Bytes that an answer repeats of what was sent, where it says what is wrong with it: a name of a field may be as long as a body.
+const LONGEST_DETAIL: usize = 4_000;
+const LONGEST_MESSAGE: usize = 1_000;
+const LONGEST_FIELD: usize = 200;
+
+/// Takes the middle out of a text that is too long: what is wrong with something long stands before it or after it.
+fn shorten(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let (begin, end) = (text.floor_char_boundary(longest / 2), text.ceil_char_boundary(text.len() - longest / 2));
+        text.replace_range(begin..end, "…");
+    }
+}
+
+impl Problem {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn of(code: Code, mut detail: String, mut errors: Vec<FieldError>, request_id: Option<String>) -> Self {
+        shorten(&mut detail, LONGEST_DETAIL);
+        for error in &mut errors {
+            shorten(&mut error.field, LONGEST_FIELD);
+            shorten(&mut error.message, LONGEST_MESSAGE);
+        }
+        Self {
+            problem_type: format!("urn:datagenie:problem:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status().as_u16(),
+            detail,
+            code: code.as_str().to_owned(),
+            request_id,
+            retryable: code.retryable(),
+            errors,
+        }
+    }
+}
+
 /// An error on its way to the client.
 #[derive(Clone, Debug)]
 pub struct ApiError {
@@ -162,6 +203,8 @@ pub struct ApiError {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     limit: Option<(&'static str, u64)>,
+    /// `RateLimit-Policy` and `RateLimit`.
+    told: Option<Box<(String, String)>>,
 }
 
 /// What handlers return.
@@ -171,7 +214,7 @@ impl ApiError {
     /// An error of this kind, with what went wrong this time.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, limit: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, limit: None, told: None }
     }
 
     /// Unknown or not the caller's: the same answer.
@@ -190,7 +233,7 @@ impl ApiError {
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ");
-        Self { code: Code::InvalidRequest, detail, errors, retry_after: None, limit: None }
+        Self { code: Code::InvalidRequest, detail, errors, retry_after: None, limit: None, told: None }
     }
 
     /// Lines of a batch can't be taken: as many of them as are told one by one, and what is to be said of all.
@@ -240,6 +283,13 @@ impl ApiError {
         self.limit = Some((name, quota));
         self
     }
+
+    /// Tells limits that fill again, as `RateLimit-Policy` and `RateLimit` have them.
+    #[must_use]
+    pub fn told(mut self, policies: String, levels: String) -> Self {
+        self.told = Some(Box::new((policies, levels)));
+        self
+    }
 }
 
 impl From<StoreError> for ApiError {
@@ -252,6 +302,14 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Locked => {
                 Self::new(Code::InProgress, "another request is at the same resource; try again").retry_after(Duration::from_secs(1))
+            }
+            _ if error.is_of_a_value() => {
+                // It should have been refused before: the net below all that checks what is sent.
+                tracing::error!(error = &error as &dyn std::error::Error, "the database refused a value that was let through");
+                Self::new(
+                    Code::InvalidRequest,
+                    "a value can't be stored: a text that is too long or has a character that no text has, or a number or a time out of bounds",
+                )
             }
             _ => Self::internal(&error),
         }
@@ -281,16 +339,8 @@ impl From<sqlx::Error> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let problem = Problem {
-            problem_type: format!("urn:datagenie:problem:{}", self.code.as_str()),
-            title: self.code.title().to_owned(),
-            status: status.as_u16(),
-            detail: self.detail,
-            code: self.code.as_str().to_owned(),
-            request_id: REQUEST_ID.try_with(ToString::to_string).ok(),
-            retryable: self.code.retryable(),
-            errors: self.errors,
-        };
+        let request_id = REQUEST_ID.try_with(ToString::to_string).ok();
+        let problem = Problem::of(self.code, self.detail, self.errors, request_id);
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -299,12 +349,10 @@ impl IntoResponse for ApiError {
         }
         if let Some((name, quota)) = self.limit {
             let wait = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
-            let texts = [("ratelimit-policy", format!("\"{name}\";q={quota}")), ("ratelimit", format!("\"{name}\";r=0;t={wait}"))];
-            for (header, text) in texts {
-                if let Ok(value) = HeaderValue::from_str(&text) {
-                    headers.insert(header, value);
-                }
-            }
+            put(headers, format!("\"{name}\";q={quota}"), format!("\"{name}\";r=0;t={wait}"));
+        }
+        if let Some(told) = self.told {
+            put(headers, told.0, told.1);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -313,26 +361,13 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_words_of_their_own_and_only_errors() {
-        let mut words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), Code::ALL.len());
-        assert!(Code::ALL.iter().all(|code| code.status().as_u16() >= 400));
-    }
-
-    #[test]
-    fn a_full_disk_is_told_and_anything_else_of_files_is_not() {
-        let failed = |kind: std::io::ErrorKind| FilesError::Root { folder: "/srv/files".to_owned(), source: kind.into() };
-        let full = ApiError::from(failed(std::io::ErrorKind::StorageFull));
-        assert_eq!((full.code, full.code.status().as_u16(), full.retry_after.is_some()), (Code::StorageFull, 507, true));
-        let broken = ApiError::from(failed(std::io::ErrorKind::PermissionDenied));
-        assert_eq!(broken.code, Code::Internal);
-        assert!(!full.detail.contains("/srv") && !broken.detail.contains("/srv"));
+fn put(headers: &mut HeaderMap, policies: String, levels: String) {
+    for (name, text) in [("ratelimit-policy", policies), ("ratelimit", levels)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.append(name, value);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

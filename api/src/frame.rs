@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -18,9 +18,11 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::{
+    access,
     app::App,
     client_address,
     error::{ApiError, Code, REQUEST_ID},
+    limits::{Known, is_spared},
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,7 +50,7 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str>
     headers.get(name)?.to_str().ok()
 }
 
-// A method may be any word: a label of every word that somebody sends would grow without end.
+// A method may be any word, as long as a head may be: a label of every word that somebody sends would grow without end.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -80,6 +82,11 @@ async fn in_time(patience: Option<Duration>, answering: impl Future<Output = Res
     timeout(patience, answering).await.unwrap_or_else(|_| late())
 }
 
+/// RFC 9112 §3.2: with none or several, those before us may take it for another host's.
+fn names_one_host(request: &Request) -> bool {
+    request.version() != Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
+}
+
 /// The outermost layer.
 pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -93,12 +100,17 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
     let ip = ip.map(|peer| client_address::of(peer, headers, &app.settings.api.trusted_proxies));
     let origin = Origin { request_id: Some(request_id), ip, user_agent };
 
+    let crowded = ip.and_then(|ip| app.limits.strangers.look(ip));
+    if let Some(crowded) = crowded {
+        request.extensions_mut().insert(crowded);
+    }
+
     let method = request.method().clone();
     // The template, never the path itself: ids would make a metric of every resource.
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
-        otel.name = format!("{method} {route}"),
+        otel.name = format!("{} {route}", known_method(&method)),
         request_id = %request_id,
         trace_id = tracing::field::Empty,
         user_id = tracing::field::Empty,
@@ -106,7 +118,19 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
     let trace = TraceContext::begin(&span, parent);
     request.extensions_mut().insert(Framed { origin, trace });
     let patience = patience(&app.settings, &method, &route);
+    let is_spared = is_spared(&method, &route);
+    // Only there is somebody's token looked at: elsewhere any word would pass for one.
+    let checks_callers = route.starts_with("/v1/") || route == "/metrics";
     let answered = REQUEST_ID.scope(request_id, async {
+        if let Some(crowded) = crowded
+            && !is_spared
+            && !(checks_callers && access::names_somebody(request.headers()))
+        {
+            return crowded.refused().into_response();
+        }
+        if !names_one_host(&request) {
+            return ApiError::new(Code::MalformedRequest, "a request of HTTP/1.1 has one Host header").into_response();
+        }
         match AssertUnwindSafe(in_time(patience, next.run(request))).catch_unwind().await {
             Ok(response) => response,
             Err(_) => {
@@ -117,6 +141,14 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
         }
     });
     let mut response = answered.instrument(span.clone()).await;
+    if let Some(ip) = ip
+        && !is_spared
+        // Who somebody is can't be told while the database is away.
+        && !response.status().is_server_error()
+        && response.extensions().get::<Known>().is_none()
+    {
+        app.limits.strangers.count(ip);
+    }
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
@@ -126,6 +158,12 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
         .increment(1);
     metrics::histogram!("datagenie_http_request_seconds", "route" => route.clone()).record(elapsed.as_secs_f64());
     let _entered = span.enter();
-    tracing::info!(method = %method, route, status, elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX), "answered");
+    tracing::info!(
+        method = known_method(&method),
+        route,
+        status,
+        elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
     response
 }

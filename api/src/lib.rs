@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit_logs;
 pub mod audited;
 pub mod auth;
+pub mod bare;
 pub mod batches;
 pub mod bells;
 pub mod browsers;

@@ -12,14 +12,17 @@ use datagenie_api::auth::first_admin;
 use datagenie_api::rotate_keys;
 use datagenie_common::{
     boot,
+    cache::{Cache, CacheKey},
     crypto::{password_policy, passwords, sealing},
     lifecycle::{self, Shutdown},
+    live_settings,
     model::usernames,
     settings::{Settings, Sources, render},
-    store::{self, migrations},
+    store::{self, migrations, system_settings},
     telemetry,
 };
 use secrecy::SecretString;
+use sqlx::PgPool;
 
 /// How long requests under way may take when the process stops.
 const GRACE: Duration = Duration::from_secs(20);
@@ -126,20 +129,31 @@ async fn create_admin(settings: &Settings, username: &str, email: &str) -> anyho
     let username = usernames::check(username).map_err(|problem| anyhow::anyhow!("--username {problem}"))?;
     // Chosen by who calls, and known to nobody else: it need not be changed.
     let chosen = std::env::var("DATAGENIE_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
+    migrations::check(&pool).await?;
     if let Some(password) = &chosen {
-        password_policy::check(password, &[&username, email], settings.auth.password_min_length)
+        password_policy::check(password, &[&username, email], password_min_length(settings, &pool).await?)
             .map_err(|weakness| anyhow::anyhow!("DATAGENIE_ADMIN_PASSWORD {weakness}"))?;
     }
     let password = chosen.clone().map_or_else(passwords::generate, SecretString::from);
-    let pool = store::connect(settings.database.url.expose(), 1, "datagenie-api")?;
-    migrations::check(&pool).await?;
     let mut tx = pool.begin().await?;
-    first_admin::put(&mut tx, &username, email, password.clone(), chosen.is_none()).await?;
+    let ended = first_admin::put(&mut tx, &username, email, password.clone(), chosen.is_none()).await?;
     tx.commit().await?;
+    // Refused they are without that: no entry is trusted for longer than a second.
+    let cache = Cache::connect(settings.redis.url.expose(), settings.cache.ttl())?;
+    for session in ended {
+        cache.delete(&CacheKey::Session { session }).await;
+    }
     if chosen.is_none() {
         first_admin::show(&username, &password)?;
     }
     Ok(())
+}
+
+/// The one that is stored, if there is one: this command is no process that looks for it.
+async fn password_min_length(settings: &Settings, pool: &PgPool) -> anyhow::Result<usize> {
+    let (stored, _unusable) = live_settings::usable(&system_settings::all(pool).await?, &settings.sealing.keyring()?);
+    Ok(Settings::load(&settings.loaded.sources().clone().with_stored(stored))?.auth.password_min_length)
 }
 
 async fn rotate_keys(config: Option<&Path>, check_only: bool) -> anyhow::Result<()> {

@@ -2,6 +2,9 @@
 //!
 //! What is still to do is told by the values themselves (each names its key), so a run that was killed is gone on with by the next one.
 //! Each step is a short transaction; a value that somebody changes at the same moment is left as he made it, and looked at again.
+//!
+//! The word by which programs find a wrong key at their start goes last: as long as anything that opens is under an older key, no program
+//! starts without that one, so that nobody takes it away too early.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +16,7 @@ use datagenie_common::{
         sealed::{self, Place, Sealed},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 /// Values of one step, which is one transaction.
@@ -57,25 +60,38 @@ pub async fn rotate(pool: &PgPool, keyring: &Keyring, mut tell: impl FnMut(Progr
     let ids = keyring.sealing_ids();
     let of = sealed::left(pool, &ids).await?;
     let mut report = Report::default();
+    if of > 0 {
+        note(pool, keyring, "sealing.rotation_started", true, json!({ "left": of })).await?;
+    }
+    let mut told = |report: &Report| tell(Progress { done: report.resealed.values().sum(), of });
     for _ in 0..ROUNDS {
-        let (mut last, mut broken) = (None::<Sealed>, 0);
+        let (mut last, mut check, mut broken) = (None::<Sealed>, None::<Sealed>, 0);
         loop {
             let page = sealed::page(pool, &ids, last.as_ref(), STEP).await?;
             if page.is_empty() {
                 break;
             }
-            broken += step(pool, keyring, &page, &mut report).await?;
-            last = page.into_iter().next_back();
-            tell(Progress { done: report.resealed.values().sum(), of });
+            last = page.last().cloned();
+            let (checks, values): (Vec<Sealed>, Vec<Sealed>) = page.into_iter().partition(Sealed::is_check);
+            check = checks.into_iter().next().or(check);
+            broken += step(pool, keyring, &values, &mut report).await?;
+            told(&report);
         }
         report.left = sealed::left(pool, &ids).await?;
+        if let Some(check) = check.filter(|_| report.left <= broken + 1) {
+            broken += step(pool, keyring, &[check], &mut report).await?;
+            told(&report);
+            report.left = sealed::left(pool, &ids).await?;
+        }
         if report.left <= broken {
             break;
         }
     }
     report.broken = broken_values(pool, keyring).await?;
-    if !report.resealed.is_empty() {
-        note(pool, keyring, &report).await?;
+    if of > 0 {
+        let resealed: BTreeMap<&str, u64> = report.resealed.iter().map(|(place, count)| (place.as_str(), *count)).collect();
+        let details = json!({ "resealed": resealed, "left": report.left, "broken": report.broken.len() });
+        note(pool, keyring, "sealing.rotated", report.is_complete(), details).await?;
     }
     Ok(report)
 }
@@ -94,7 +110,7 @@ async fn step(pool: &PgPool, keyring: &Keyring, page: &[Sealed], report: &mut Re
     let mut broken = 0;
     let mut resealed: BTreeMap<Place, u64> = BTreeMap::new();
     let mut tx = pool.begin().await?;
-    sealed::begin_resealing(&mut tx).await?;
+    sealed::begin_resealing(&mut tx, page).await?;
     for old in page {
         match old.reseal(keyring) {
             // One that was changed since is looked at again in the next round, if it needs it.
@@ -131,15 +147,14 @@ async fn broken_values(pool: &PgPool, keyring: &Keyring) -> Result<Vec<String>, 
     }
 }
 
-async fn note(pool: &PgPool, keyring: &Keyring, report: &Report) -> Result<(), StoreError> {
-    let resealed: BTreeMap<&str, u64> = report.resealed.iter().map(|(place, count)| (place.as_str(), *count)).collect();
+async fn note(pool: &PgPool, keyring: &Keyring, action: &str, success: bool, details: Value) -> Result<(), StoreError> {
     let entry = Entry {
         user_id: None,
-        action: "sealing.rotated",
+        action,
         resource_type: "sealing_key",
         resource_id: keyring.key_ids().first().map(|&id| id.to_owned()),
-        success: report.is_complete(),
-        details: json!({ "resealed": resealed, "left": report.left, "broken": report.broken.len() }),
+        success,
+        details,
     };
     let mut conn = pool.acquire().await?;
     audit::insert(&mut conn, &Origin::default(), entry).await

@@ -27,7 +27,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    bare::Bare,
     doors::{Doors, Full, Place},
+    error::Code,
     slow_clients::{AtWork, Connection},
 };
 
@@ -41,6 +43,7 @@ struct Rules {
     http: http1::Builder,
     slow: Duration,
     head: Duration,
+    bare: Arc<Bare>,
 }
 
 /// Serves until `shutdown`: then requests under way are finished, and what waits for the next one is closed. A connection that can't be
@@ -52,7 +55,8 @@ pub async fn serve(listener: TcpListener, router: Router, api: &Api, shutdown: &
         .header_read_timeout(Duration::from_secs(api.keep_alive_seconds.saturating_add(api.header_seconds)))
         .max_headers(MOST_HEADERS)
         .max_header_size(api.max_header_kb * 1024);
-    let rules = Arc::new(Rules { http, slow: api.slow_client(), head: Duration::from_secs(api.header_seconds) });
+    let bare = Arc::new(Bare::new(api));
+    let rules = Arc::new(Rules { http, slow: api.slow_client(), head: Duration::from_secs(api.header_seconds), bare: bare.clone() });
     let doors = Doors::new(api);
     let open = TaskTracker::new();
     loop {
@@ -65,7 +69,7 @@ pub async fn serve(listener: TcpListener, router: Router, api: &Api, shutdown: &
                 let (router, rules, stop) = (router.clone(), Arc::clone(&rules), shutdown.soft().clone());
                 open.spawn(converse(stream, address, place, router, rules, stop));
             }
-            Err(full) => turn_away(stream, full),
+            Err(full) => turn_away(stream, full, &bare, api),
         }
     }
     drop(listener);
@@ -88,7 +92,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 async fn converse(stream: TcpStream, address: SocketAddr, place: Place, router: Router, rules: Arc<Rules>, stop: CancellationToken) {
-    let connection = Connection::new(stream, rules.slow, rules.head, Some(place));
+    let connection = Connection::new(stream, rules.slow, rules.head, rules.bare.clone(), Some(place));
     let service = Talk { router: TowerToHyperService::new(router), address, at_work: connection.at_work() };
     let mut talk = pin!(rules.http.serve_connection(TokioIo::new(connection), service).with_upgrades());
     tokio::select! {
@@ -130,23 +134,21 @@ impl Service<Request<Incoming>> for Talk {
 }
 
 /// Tells as much as goes into the kernel's buffer, and closes.
-fn turn_away(stream: TcpStream, full: Full) {
+fn turn_away(stream: TcpStream, full: Full, bare: &Bare, api: &Api) {
     metrics::counter!("datagenie_connections_refused_total").increment(1);
-    let (status, code, detail) = match full {
-        Full::InAll => ("503 Service Unavailable", "unavailable", "this service has as many connections as it takes"),
-        Full::OfAddress => ("429 Too Many Requests", "too_many_requests", "your address has as many connections as it may have"),
+    let answer = match full {
+        Full::InAll => {
+            bare.answer(Code::Unavailable, "this service has as many connections as it takes (api.max_connections)", "retry-after: 1\r\n")
+        }
+        Full::OfAddress => {
+            let quota = api.max_connections_per_address;
+            let told = format!("retry-after: 1\r\nratelimit-policy: \"connections\";q={quota}\r\nratelimit: \"connections\";r=0;t=1\r\n");
+            let detail = "your address has as many connections as it may have (api.max_connections_per_address)";
+            bare.answer(Code::TooManyRequests, detail, &told)
+        }
     };
-    let number = &status[..3];
-    let body = format!(
-        r#"{{"type":"urn:datagenie:problem:{code}","title":"{}","status":{number},"detail":"{detail}","code":"{code}","request_id":null,"retryable":true,"errors":[]}}"#,
-        &status[4..]
-    );
-    let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: 1\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
     // Nobody waits for one who was turned away. The runtime does not know yet that it can be written to; the kernel does.
     if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write_all(answer.as_bytes());
+        let _ = stream.write_all(&answer);
     }
 }

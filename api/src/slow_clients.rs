@@ -1,6 +1,8 @@
 //! Connections that end when their client is too slow: it takes nothing of what is sent to it, or next to nothing, or the head of its
 //! request does not arrive. An answer that can't be written holds memory, outlives the session that it was asked with, and would hold up
 //! a stop; a head that comes byte by byte holds a place that others need.
+//!
+//! What hyper answers by itself to what is no request goes out as an answer of ours ([`Bare`]).
 
 use std::{
     io::{self, IoSlice},
@@ -9,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -19,7 +21,7 @@ use tokio::{
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
-use crate::doors::Place;
+use crate::{bare::Bare, doors::Place};
 
 /// A client that is slower than this, in bytes a second, while an answer waits for it, uses up its time.
 const SLOWEST: u32 = 1_024;
@@ -58,8 +60,22 @@ pub struct Connection {
     head_limit: Duration,
     /// When the head of the next request must have arrived; none: nothing of it has come.
     head_due: Option<Pin<Box<Sleep>>>,
+    bare: Arc<Bare>,
+    instead: Instead,
     /// Given back when the connection is over, and not before: a WebSocket outlives its request.
     _place: Option<Place>,
+}
+
+/// What is sent in place of an answer of hyper's own, which is its last.
+enum Instead {
+    /// Nothing so far.
+    Nothing,
+    /// The write before was not taken whole: what comes next is no beginning of an answer.
+    Amid,
+    /// Of this, so much is sent, for so many bytes of hyper's.
+    Of { answer: Vec<u8>, sent: usize, stands_for: usize },
+    /// All of it, and there is no more to say.
+    Over,
 }
 
 /// How a client takes what is sent to it.
@@ -100,7 +116,7 @@ impl Connection {
     /// Gives up after `limit` of waiting for the client to take what is sent, and after `head_limit` of waiting for the head of its
     /// request: of the first one from now on, of the next ones from their first byte on.
     #[must_use]
-    pub fn new(stream: TcpStream, limit: Duration, head_limit: Duration, place: Option<Place>) -> Self {
+    pub fn new(stream: TcpStream, limit: Duration, head_limit: Duration, bare: Arc<Bare>, place: Option<Place>) -> Self {
         let writing = Writing { patience: Patience::of(limit), stalled: None };
         Self {
             stream,
@@ -109,6 +125,8 @@ impl Connection {
             arrived: 0,
             head_limit,
             head_due: Some(Box::pin(sleep(head_limit))),
+            bare,
+            instead: Instead::Nothing,
             _place: place,
         }
     }
@@ -129,6 +147,39 @@ impl Connection {
             Some(Poll::Ready(())) => Err(io::Error::new(io::ErrorKind::TimedOut, "the head of the request does not arrive")),
             Some(Poll::Pending) | None => Ok(()),
         }
+    }
+}
+
+impl Connection {
+    /// Whether this write is, or goes on with, an answer of hyper's own: then what is sent in its place.
+    fn speaks_instead(&mut self, text: &[u8]) -> bool {
+        if matches!(self.instead, Instead::Nothing)
+            && let Some(answer) = self.bare.in_place_of(text)
+        {
+            self.instead = Instead::Of { answer, sent: 0, stands_for: text.len() };
+        }
+        matches!(self.instead, Instead::Of { .. } | Instead::Over)
+    }
+
+    fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        while let Instead::Of { answer, sent, stands_for } = &mut self.instead {
+            let Some(rest) = answer.get(*sent..).filter(|rest| !rest.is_empty()) else {
+                let taken = *stands_for;
+                self.instead = Instead::Over;
+                return Poll::Ready(Ok(taken));
+            };
+            let written = Pin::new(&mut self.stream).poll_write(context, rest);
+            *sent += ready!(self.writing.within_limit(context, written))?;
+        }
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>, of: usize) -> Poll<io::Result<usize>> {
+        let written = self.writing.within_limit(context, written);
+        if let Poll::Ready(Ok(taken)) = &written {
+            self.instead = if *taken < of { Instead::Amid } else { Instead::Nothing };
+        }
+        written
     }
 }
 
@@ -167,13 +218,21 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.speaks_instead(bytes) {
+            return self.poll_instead(context);
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.writing.within_limit(context, written)
+        self.wrote(context, written, bytes.len())
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(first) = parts.iter().find(|part| !part.is_empty())
+            && self.speaks_instead(first)
+        {
+            return self.poll_instead(context);
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.writing.within_limit(context, written)
+        self.wrote(context, written, parts.iter().map(|part| part.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -206,7 +265,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        (Connection::new(accepted.expect("it is accepted").0, limit, head_limit, None), client.expect("it connects"))
+        (Connection::new(accepted.expect("it is accepted").0, limit, head_limit, Arc::default(), None), client.expect("it connects"))
     }
 
     #[tokio::test]
@@ -220,6 +279,19 @@ mod tests {
             }
         };
         assert_eq!(timeout(DEADLINE, write).await.expect("it ends"), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_hypers_own_goes_out_as_ours_and_is_the_last() {
+        const OWN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        let (mut connection, mut client) = pair(DEADLINE, DEADLINE).await;
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("it is taken");
+        assert_eq!(connection.write(OWN).await.expect("it is taken"), OWN.len(), "hyper knows nothing of it");
+        assert_eq!(connection.write(b"more").await.expect_err("it was the last").kind(), io::ErrorKind::BrokenPipe);
+        drop(connection);
+        let mut read = String::new();
+        timeout(DEADLINE, client.read_to_string(&mut read)).await.expect("all is read").expect("it ends in order");
+        assert!(read.starts_with("HTTP/1.1 200 OK") && read.contains("malformed_request") && !read.contains("date: x"), "{read}");
     }
 
     #[tokio::test]

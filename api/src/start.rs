@@ -1,5 +1,7 @@
 //! Puts an api process together and serves until it is told to stop.
 
+use std::time::Duration;
+
 use datagenie_common::{
     broker,
     cache::Cache,
@@ -12,11 +14,16 @@ use datagenie_common::{
     live_settings::LiveSettings,
     settings::Settings,
     settling::Settling,
-    store::{self, migrations, sealing_check},
+    store::{
+        self,
+        audit::{self, Entry, Origin},
+        migrations, sealing_check,
+    },
     telemetry,
 };
 use secrecy::ExposeSecret;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     access::{EndedSessions, KeysInUse, KeysSeen, SessionsInUse},
@@ -34,6 +41,8 @@ use crate::{
 
 /// Connections of the dispatcher.
 const RELAXED: u32 = 2;
+/// How long a process that stops waits for its last line in the audit log.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Builds the environment of an api process and checks what it needs: the schema of its database, and its sealing key.
 ///
@@ -53,14 +62,16 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
     let clock = Clock::new(settings.clock.offset_seconds);
     let bells = Bells::start(broker.clone());
     let live = Live::start(cache.clone(), clock);
-    Ok(App::new(Parts {
+    let live_settings = LiveSettings::start(&settings, pool.clone(), cache.clone(), keyring.clone());
+    let app = App::new(Parts {
+        instance: instance.to_owned(),
         intake: Intake::start(line, &dispatch, &bells),
         admission: Admission::new(&pool, &settings),
-        limits: Limits::new(&cache),
+        limits: Limits::new(&cache, &settings.api),
         settling: Settling::start(pool.clone(), dispatch.clone(), live.clone(), &settings),
         live,
-        live_settings: LiveSettings::start(&settings, pool.clone(), cache.clone(), keyring.clone()),
-        hub: Hub::start(&cache, &pool, shutdown.soft()),
+        hub: Hub::start(&cache, &pool, &live_settings, shutdown.soft()),
+        live_settings,
         files: Files::open(&settings.files.root)?,
         uploads: Uploads::new(&settings.files),
         clock,
@@ -78,7 +89,16 @@ pub async fn environment(settings: Settings, instance: &str, shutdown: &Shutdown
         dispatch,
         cache,
         keyring,
-    }))
+    });
+    tell(&app, "api.started", json!({ "version": env!("CARGO_PKG_VERSION") })).await?;
+    Ok(app)
+}
+
+/// A line in the audit log about the process itself. One that began and has no end was killed, and may have lost lines of readings with
+/// what it held in memory: that is seen in the log.
+async fn tell(app: &App, action: &str, details: Value) -> store::Result<()> {
+    let entry = Entry { user_id: None, action, resource_type: "api", resource_id: Some(app.instance.clone()), success: true, details };
+    audit::insert(&mut *app.pool.acquire().await?, &Origin::default(), entry).await
 }
 
 /// Serves on a listener until `shutdown`; requests under way are finished within the grace time. Clients that are too
@@ -99,9 +119,14 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: Shutdown) -> anyho
         () = app.trail.stored() => {}
         () = shutdown.forced() => {}
     }
-    match app.trail.unstored() {
-        0 => {}
-        lost => tracing::error!(lost, "audit lines are lost with this process: the database did not take them in time"),
+    let lost = app.trail.unstored();
+    if lost > 0 {
+        tracing::error!(lost, "audit lines are lost with this process: the database did not take them in time");
+    }
+    // Also after a second signal, or what was stopped in a hurry would pass for killed. It takes no longer than this.
+    let told = timeout(LAST_WORD, tell(&app, "api.stopped", json!({ "lost": lost }))).await;
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::warn!("the audit log does not say that this process has stopped: the database did not take it");
     }
     Ok(())
 }

@@ -47,15 +47,23 @@ impl EndedSessions {
 
     /// Forgets sessions whose end is committed.
     pub async fn end(&self, here: &SessionsInUse, ids: impl IntoIterator<Item = SessionId>) {
-        for session in ids {
-            here.forget(session);
-            self.cache.delete(&CacheKey::Session { session }).await;
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() >= MOST {
-                waiting.pop_front();
-            }
-            waiting.push_back((Instant::now(), session));
+        let ids: Vec<SessionId> = ids.into_iter().collect();
+        // Before anything is waited for: a caller who goes away now must not keep the entries alive.
+        for session in &ids {
+            here.forget(*session);
+            self.later(*session);
         }
+        for session in ids {
+            self.cache.delete(&CacheKey::Session { session }).await;
+        }
+    }
+
+    fn later(&self, session: SessionId) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MOST {
+            waiting.pop_front();
+        }
+        waiting.push_back((Instant::now(), session));
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use datagenie_common::{
     cache::CacheKey,
+    crypto::{Keyring, tokens::same_hash},
     ids::{ApiKeyId, SessionId},
     store::{
         api_keys::{self, ActiveKey},
@@ -48,13 +49,43 @@ impl SessionsInUse {
 }
 
 /// A session as cached: trusted for a second, then looked up again, so that a revocation holds everywhere within that.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct CachedSession {
     session: Session,
     verified_at: DateTime<Utc>,
 }
 
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// As it lies in Redis: authenticated by the sealing key. Whoever can write there could otherwise make himself anybody's session.
+#[derive(Serialize, Deserialize)]
+struct SignedSession {
+    #[serde(flatten)]
+    cached: CachedSession,
+    mac: String,
+}
+
+impl SignedSession {
+    fn of(keyring: &Keyring, cached: &CachedSession) -> Option<Self> {
+        let mac = macs(keyring, cached).into_iter().next()?;
+        Some(Self { cached: cached.clone(), mac })
+    }
+
+    /// The session, if one of us has written it, of this id.
+    fn opened(self, keyring: &Keyring, id: SessionId) -> Option<CachedSession> {
+        let is_ours = macs(keyring, &self.cached).iter().any(|mac| same_hash(mac, &self.mac));
+        (is_ours && self.cached.session.id == id).then_some(self.cached)
+    }
+}
+
+fn macs(keyring: &Keyring, cached: &CachedSession) -> Vec<String> {
+    // Nothing else that is authenticated begins so.
+    let mut text = b"cached session ".to_vec();
+    match serde_json::to_writer(&mut text, cached) {
+        Ok(()) => keyring.macs(&text).iter().map(|mac| mac.iter().map(|byte| format!("{byte:02x}")).collect()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
 
 pub(super) async fn find_session(app: &App, id: SessionId, hash: &str) -> Result<Option<Session>> {
     let key = CacheKey::Session { session: id };
@@ -64,14 +95,18 @@ pub(super) async fn find_session(app: &App, id: SessionId, hash: &str) -> Result
     if let Some(cached) = app.sessions.get(id).filter(holds) {
         return Ok(Some(cached.session));
     }
-    if let Some(cached) = app.cache.get_json::<CachedSession>(&key).await.filter(holds) {
+    let entry = app.cache.get_json::<SignedSession>(&key).await;
+    if let Some(cached) = entry.and_then(|entry| entry.opened(&app.keyring, id)).filter(holds) {
         app.sessions.keep(id, &cached);
         return Ok(Some(cached.session));
     }
     match sessions::find(&app.pool, id, hash, lifetime(app)).await? {
         Some(session) => {
             let cached = CachedSession { session, verified_at: now };
-            app.cache.set_json(&key, &cached).await;
+            if let Some(entry) = SignedSession::of(&app.keyring, &cached) {
+                let rest = (cached.session.expires_at - now).to_std().unwrap_or_default();
+                app.cache.set_json_within(&key, &entry, rest).await;
+            }
             app.sessions.keep(id, &cached);
             Ok(Some(cached.session))
         }
@@ -115,5 +150,46 @@ impl KeysInUse {
     /// Forgets a key that was revoked here.
     pub fn forget(&self, id: ApiKeyId) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, key)| key.id != id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datagenie_common::{crypto::sealing, ids::UserId, model::users::Role};
+
+    use super::*;
+
+    fn keyring() -> Keyring {
+        Keyring::from_setting(&sealing::generate_key()).expect("a key")
+    }
+
+    #[test]
+    fn only_what_one_of_us_has_written_is_believed() {
+        let (ours, other) = (keyring(), keyring());
+        let id = SessionId::new();
+        let now = DateTime::from_timestamp(1_790_000_000, 123_456_789).expect("a time");
+        let session = Session {
+            id,
+            user_id: UserId::new(),
+            role: Role::User,
+            token_hash: "ab".to_owned(),
+            expires_at: now,
+            must_change_password: false,
+        };
+        let cached = CachedSession { session, verified_at: now };
+        let written = |keyring| serde_json::to_value(SignedSession::of(keyring, &cached).expect("it is signed")).expect("it is JSON");
+        let opened =
+            |entry: serde_json::Value, id| serde_json::from_value::<SignedSession>(entry).ok().and_then(|entry| entry.opened(&ours, id));
+        assert_eq!(opened(written(&ours), id), Some(cached.clone()));
+        assert_eq!(opened(written(&ours), SessionId::new()), None, "the entry of another session");
+        assert_eq!(opened(written(&other), id), None, "somebody else's key");
+        for (field, value) in [("role", serde_json::json!("admin")), ("token_hash", "cd".into()), ("must_change_password", true.into())] {
+            let mut forged = written(&ours);
+            forged["session"][field] = value;
+            assert_eq!(opened(forged, id), None, "{field}");
+        }
+        let mut later = written(&ours);
+        later["verified_at"] = serde_json::json!(now + chrono::TimeDelta::seconds(9));
+        assert_eq!(opened(later, id), None, "it is not trusted for longer");
     }
 }

@@ -7,7 +7,7 @@ use datagenie_common::{
     ids::{ApiKeyId, ConnectionId},
     model::limits::LimitChanges,
     store::{
-        api_keys::{self, NewKey},
+        api_keys::{self, ApiKey, NewKey},
         audit::{self, Entry},
         connections,
     },
@@ -23,7 +23,7 @@ use crate::{
     access::{Caller, Scope, Via},
     app::App,
     error::{ApiError, Code, Result},
-    extract::Json,
+    extract::{Json, moment},
     frame::Framed,
     idempotency,
     limits::shown::LimitSet,
@@ -47,6 +47,7 @@ struct NewApiKey {
     /// The connections it may use; not given: all of its owner's, or those of the key that makes it.
     connections: Option<Vec<Uuid>>,
     /// When it ends; not given: never, or with the key that makes it. It never outlives that.
+    #[serde(default, deserialize_with = "moment")]
     expires_at: Option<DateTime<Utc>>,
     /// What may be used up by it alone, besides its owner's limits; not given: nothing is limited of it alone. Of a key that is made by a
     /// key the limits are those of that key.
@@ -80,9 +81,7 @@ async fn create_api_key(
     if let Some(earlier) = idempotency::find(&app, &caller, &key).await? {
         return as_it_is(&app, &caller, ApiKeyId(earlier)).await;
     }
-    check(&app, &caller, &new).await?;
-    let expires_at = end_of(&app, &caller, new.expires_at).await?;
-    let limits = limits_of(&app, &caller, new.limits).await?;
+    let terms = terms(&app, &caller, new).await?;
     let minted = tokens::mint_api_key();
     let mut tx = app.pool.begin().await?;
     if let Some(earlier) = idempotency::take(&mut tx, &caller, &key, Uuid::nil()).await? {
@@ -90,13 +89,13 @@ async fn create_api_key(
         return as_it_is(&app, &caller, ApiKeyId(earlier)).await;
     }
     let row = NewKey {
-        name: new.name.trim(),
+        name: &terms.name,
         prefix: &minted.prefix,
         key_hash: &minted.hash,
-        scopes: &new.scopes,
-        connections: new.connections.or_else(|| caller.limited_to()),
-        expires_at,
-        limits,
+        scopes: &terms.scopes,
+        connections: terms.connections,
+        expires_at: terms.expires_at,
+        limits: terms.limits,
     };
     let stored = api_keys::insert(&mut tx, caller.user_id, row).await?;
     idempotency::made(&mut tx, &caller, &key, stored.id.0).await?;
@@ -106,7 +105,9 @@ async fn create_api_key(
         resource_type: "api_key",
         resource_id: Some(stored.id.to_string()),
         success: true,
-        details: json!({ "name": stored.name, "scopes": stored.scopes }),
+        details: json!({
+            "name": stored.name, "scopes": stored.scopes, "connections": stored.connections, "expires_at": stored.expires_at,
+        }),
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
@@ -120,51 +121,79 @@ async fn as_it_is(app: &App, caller: &Caller, id: ApiKeyId) -> Result<(StatusCod
     Ok((StatusCode::CREATED, axum::Json(CreatedApiKey { key: None, view: stored.into() })))
 }
 
-async fn check(app: &App, caller: &Caller, new: &NewApiKey) -> Result<()> {
-    if !(1..=100).contains(&new.name.trim().chars().count()) {
+/// What the new key is to be: what is asked for, and if a key makes it no more than that.
+struct Terms {
+    name: String,
+    scopes: Vec<String>,
+    connections: Option<Vec<Uuid>>,
+    expires_at: Option<DateTime<Utc>>,
+    limits: LimitChanges,
+}
+
+async fn terms(app: &App, caller: &Caller, new: NewApiKey) -> Result<Terms> {
+    let name = new.name.trim().to_owned();
+    if !(1..=100).contains(&name.chars().count()) {
         return Err(ApiError::field("name", "must have 1 to 100 characters"));
     }
-    if new.scopes.is_empty() {
+    let maker = maker(app, caller).await?;
+    let scopes = scopes(caller, maker.as_ref(), &new.scopes)?;
+    if new.expires_at.is_some_and(|at| at <= app.clock.now()) {
+        return Err(ApiError::field("expires_at", "must be in the future"));
+    }
+    let limits = new.limits.map(|limits| limits.changes()).transpose()?;
+    let connections = connections_of(app, caller, maker.as_ref(), new.connections).await?;
+    let Some(maker) = maker else {
+        return Ok(Terms { name, scopes, connections, expires_at: new.expires_at, limits: limits.unwrap_or_default() });
+    };
+    if limits.is_some() {
+        return Err(ApiError::field("limits", "can't be given by a key: what it makes has its own limits"));
+    }
+    // Never after the key that makes it.
+    let expires_at = match (new.expires_at, maker.expires_at) {
+        (Some(wanted), Some(last)) => Some(wanted.min(last)),
+        (wanted, last) => wanted.or(last),
+    };
+    Ok(Terms { name, scopes, connections, expires_at, limits: maker.limits.0 })
+}
+
+/// The key that makes this one, as it is stored now: what the caller is remembered by may be a second old, and of before it lost a scope.
+async fn maker(app: &App, caller: &Caller) -> Result<Option<ApiKey>> {
+    let Via::ApiKey { id, .. } = &caller.via else { return Ok(None) };
+    // Revoked since this request came in.
+    let gone = || ApiError::new(Code::Unauthenticated, "the token is not valid, or no longer");
+    find(app, caller.user_id, *id).await?.map(Some).ok_or_else(gone)
+}
+
+fn scopes(caller: &Caller, maker: Option<&ApiKey>, wanted: &[String]) -> Result<Vec<String>> {
+    if wanted.is_empty() {
         return Err(ApiError::field("scopes", "must name at least one of read, ask, manage, admin"));
     }
-    for scope in &new.scopes {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in wanted {
         let scope: Scope = scope.parse().map_err(|message: String| ApiError::field("scopes", message))?;
-        if caller.lacks(scope) {
+        if maker.is_some_and(|maker| !maker.scopes.iter().any(|held| held == scope.as_str())) {
             return Err(ApiError::new(Code::PermissionDenied, format!("a key can't make one with a scope that it lacks: `{scope}`")));
         }
         if scope == Scope::Admin && !caller.is_admin() {
             return Err(ApiError::new(Code::PermissionDenied, "only admins have keys with the scope `admin`"));
         }
+        if !scopes.iter().any(|held| held == scope.as_str()) {
+            scopes.push(scope.to_string());
+        }
     }
-    if new.expires_at.is_some_and(|at| at <= app.clock.now()) {
-        return Err(ApiError::field("expires_at", "must be in the future"));
-    }
-    for id in new.connections.iter().flatten().copied().map(ConnectionId) {
-        if !caller.may_use(id) || connections::find(&app.pool, caller.viewer(), id).await?.is_none() {
+    Ok(scopes)
+}
+
+async fn connections_of(app: &App, caller: &Caller, maker: Option<&ApiKey>, wanted: Option<Vec<Uuid>>) -> Result<Option<Vec<Uuid>>> {
+    let held = maker.and_then(|maker| maker.connections.as_ref());
+    let Some(mut wanted) = wanted else { return Ok(held.cloned()) };
+    wanted.sort_unstable();
+    wanted.dedup();
+    for id in &wanted {
+        let is_held = held.is_none_or(|held| held.contains(id));
+        if !is_held || connections::find(&app.pool, caller.viewer(), ConnectionId(*id)).await?.is_none() {
             return Err(ApiError::not_found("connection"));
         }
     }
-    Ok(())
-}
-
-/// What may be used up by the new key: a key that makes it hands its own limits on.
-async fn limits_of(app: &App, caller: &Caller, wanted: Option<LimitSet>) -> Result<LimitChanges> {
-    let wanted = wanted.map(|limits| limits.changes()).transpose()?;
-    let Via::ApiKey { id, .. } = &caller.via else { return Ok(wanted.unwrap_or_default()) };
-    if wanted.is_some() {
-        return Err(ApiError::field("limits", "can't be given by a key: what it makes has its own limits"));
-    }
-    Ok(find(app, caller.user_id, *id).await?.map(|key| key.limits.0).unwrap_or_default())
-}
-
-/// When the new key ends: when it is asked to, and never after the key that makes it.
-async fn end_of(app: &App, caller: &Caller, wanted: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
-    let Via::ApiKey { id, .. } = &caller.via else { return Ok(wanted) };
-    // Revoked since this request came in.
-    let gone = || ApiError::new(Code::Unauthenticated, "the token is not valid, or no longer");
-    let last = find(app, caller.user_id, *id).await?.ok_or_else(gone)?.expires_at;
-    match (wanted, last) {
-        (Some(wanted), Some(last)) => Ok(Some(wanted.min(last))),
-        (wanted, last) => Ok(wanted.or(last)),
-    }
+    Ok(Some(wanted))
 }

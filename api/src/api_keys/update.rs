@@ -19,7 +19,7 @@ use crate::{
     access::{Caller, Scope, Via},
     app::App,
     error::{ApiError, Code, Result},
-    extract::{Id, Json},
+    extract::{Id, Json, moment},
     frame::Framed,
     limits::shown::LimitSet,
 };
@@ -42,6 +42,7 @@ struct ApiKeyPatch {
     /// Some of the connections that it may use.
     connections: Option<Vec<Uuid>>,
     /// When it ends. By a key only sooner than it does.
+    #[serde(default, deserialize_with = "moment")]
     expires_at: Option<DateTime<Utc>>,
     /// What may be used up by it alone, in place of all that held of it. Not by a key.
     limits: Option<LimitSet>,
@@ -65,7 +66,9 @@ async fn update_api_key(
     check(&app, &caller, &key, &patch)?;
     let limits = patch.limits.map(|limits| limits.changes()).transpose()?;
     let name = patch.name.map(|name| name.trim().to_owned());
-    let change = KeyChange { name, scopes: patch.scopes, connections: patch.connections, expires_at: patch.expires_at, limits };
+    let only_sooner = matches!(caller.via, Via::ApiKey { .. });
+    let change =
+        KeyChange { name, scopes: patch.scopes, connections: patch.connections, expires_at: patch.expires_at, only_sooner, limits };
     let mut tx = app.pool.begin().await?;
     let more = || ApiError::field("scopes", "the key was changed or revoked meanwhile, and can't be given back what it lost");
     let changed = api_keys::update(&mut tx, caller.user_id, id, &change).await?.ok_or_else(more)?;

@@ -1,5 +1,7 @@
 //! The log as a file, made as it is sent.
 
+use std::io;
+
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, header},
@@ -9,10 +11,10 @@ use datagenie_common::{
     exports::{CSV_TYPE, csv},
     store::audit::{
         self, Entry,
-        search::{self, Found, Place},
+        search::{Found, Walk},
     },
 };
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -27,8 +29,6 @@ use crate::{
 
 /// Files made at once by this process: each reads much of the log.
 static TURNS: std::sync::LazyLock<std::sync::Arc<Semaphore>> = std::sync::LazyLock::new(|| std::sync::Arc::new(Semaphore::new(2)));
-/// Lines of a file; a search that finds more is to be narrowed.
-const MOST: usize = 500_000;
 /// Lines read at once.
 const AT_ONCE: i64 = 1_000;
 
@@ -47,15 +47,17 @@ const COLUMNS: [&str; 12] = [
     "details",
 ];
 
-/// All that is found. That it is taken out is in the log before the first line goes.
+/// All that is found, however much that is. That it is taken out is in the log before the first line goes. It breaks off within a second
+/// of the end of the caller's session or key.
 ///
 /// # Errors
-/// 422 for more than may be found, 503 while others are at it, and what the store says.
+/// 422 where the log is too large to be looked through, 503 while others are at it, and what the store says.
 pub async fn export(app: &App, framed: &Framed, caller: &Caller, query: &AuditQuery, search: Search, format: Format) -> Result<Response> {
     let busy =
         || ApiError::new(Code::Unavailable, "other exports are being made; try again").retry_after(std::time::Duration::from_secs(5));
     let turn = TURNS.clone().try_acquire_owned().map_err(|_| busy())?;
-    let first = read(app, &search, search.before).await?;
+    let mut walk = Walk::new(search.filter, search.from, search.before);
+    let first = walk.next(&app.pool, AT_ONCE).await?.ok_or_else(took_too_long)?;
     let entry = Entry {
         user_id: Some(caller.user_id),
         action: "audit.exported",
@@ -74,47 +76,44 @@ pub async fn export(app: &App, framed: &Framed, caller: &Caller, query: &AuditQu
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|error| ApiError::internal(&error))?;
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (header::CONTENT_DISPOSITION, disposition)];
     let head = stream::once(async move { Ok(Bytes::from(head)) });
-    let body = Body::from_stream(head.chain(pages(app.clone(), search, format, first, turn)));
+    let (watching, watched) = (app.clone(), caller.clone());
+    let signed_out = async move { watching.hub.until_signed_out(&watched).await }.boxed();
+    let progress = Progress { app: app.clone(), walk, format, next: first, signed_out, _turn: turn };
+    let body = Body::from_stream(head.chain(stream::try_unfold(progress, Progress::pass)));
     // Its own line is written.
     Ok(Seen { nothing: true, ..Seen::default() }.on((headers, body).into_response()))
 }
 
-async fn read(app: &App, search: &Search, before: Place) -> Result<Vec<Found>> {
-    search::page(&app.pool, &search.filter, search.from, before, AT_ONCE).await?.ok_or_else(took_too_long)
-}
-
 struct Progress {
     app: App,
-    search: Search,
+    walk: Walk,
     format: Format,
-    next: Option<Vec<Found>>,
-    sent: usize,
+    /// What is sent next; nothing: that was all.
+    next: Vec<Found>,
+    signed_out: BoxFuture<'static, ()>,
     _turn: OwnedSemaphorePermit,
 }
 
-// An error in the middle cuts the connection, so that nobody takes the part for the whole.
-fn pages(
-    app: App,
-    search: Search,
-    format: Format,
-    first: Vec<Found>,
-    turn: OwnedSemaphorePermit,
-) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-    let begin = Progress { app, search, format, next: Some(first), sent: 0, _turn: turn };
-    stream::try_unfold(begin, |mut progress| async move {
-        let Some(found) = progress.next.take().filter(|found| !found.is_empty()) else { return Ok(None) };
-        progress.sent += found.len();
-        let whole = i64::try_from(found.len()).is_ok_and(|count| count == AT_ONCE);
-        if let Some(last) = found.last().filter(|_| whole) {
-            if progress.sent >= MOST {
-                return Err(std::io::Error::other("more is found than an export holds; narrow the search"));
-            }
-            let next = read(&progress.app, &progress.search, last.place()).await;
-            progress.next = Some(next.map_err(|error| std::io::Error::other(format!("{error:?}")))?);
+impl Progress {
+    // An error in the middle cuts the connection, so that nobody takes the part for the whole.
+    async fn pass(mut self) -> io::Result<Option<(Bytes, Self)>> {
+        if self.next.is_empty() {
+            return Ok(None);
         }
-        let text: String = found.into_iter().map(|line| shown(progress.format, line.into())).collect();
-        Ok(Some((Bytes::from(text), progress)))
-    })
+        let next = tokio::select! {
+            biased;
+            () = &mut self.signed_out => return Err(io::Error::other("the session or key has ended")),
+            next = self.walk.next(&self.app.pool, AT_ONCE) => next,
+        };
+        let next = next.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an export of the audit log broke off");
+            io::Error::other("the log could not be read")
+        })?;
+        let next = next.ok_or_else(|| io::Error::other("the log took too long to read"))?;
+        let found = std::mem::replace(&mut self.next, next);
+        let text: String = found.into_iter().map(|line| shown(self.format, line.into())).collect();
+        Ok(Some((Bytes::from(text), self)))
+    }
 }
 
 fn shown(format: Format, line: AuditLine) -> String {

@@ -21,7 +21,7 @@ use crate::{
     access::Caller,
     app::App,
     audited::Seen,
-    error::{ApiError, Result},
+    error::{ApiError, Code, Result},
     extract::{Page, Query},
     frame::Framed,
 };
@@ -85,7 +85,7 @@ struct AuditQuery {
     /// Older than this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<DateTime<Utc>>,
-    /// `json` (default, paged), `csv` or `jsonl` (all that is found, at most 500,000 lines).
+    /// `json` (default, paged), `csv` or `jsonl` (all that is found, as it is read).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     format: Option<Format>,
@@ -201,9 +201,15 @@ impl AuditQuery {
 /// seconds is refused (422): give `from`, or a user or thing.
 #[utoipa::path(
     get, path = "/v1/audit-logs", tag = "audit", params(AuditQuery),
-    responses((status = 200, description = "A page; or with `format=csv` and `format=jsonl` all that is found (texts of CSV that begin like a formula after an apostrophe)", content((Page<AuditLine> = "application/json"), (String = "text/csv"), (String = "application/jsonl"))), (status = 422, description = "A value can't be taken, or too much is looked through or found", body = crate::error::Problem, content_type = "application/problem+json"))
+    responses((status = 200, description = "A page; or with `format=csv` and `format=jsonl` all that is found (texts of CSV that begin like a formula after an apostrophe)", content((Page<AuditLine> = "application/json"), (String = "text/csv"), (String = "application/jsonl"))), (status = 422, description = "A value can't be taken, or too much is looked through", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn list_audit_logs(State(app): State<App>, framed: Framed, caller: Caller, Query(query): Query<AuditQuery>) -> Result<Response> {
+    if caller.is_limited() {
+        return Err(ApiError::new(
+            Code::PermissionDenied,
+            "a key that is limited to connections may not read what was done on all of them",
+        ));
+    }
     let mut search = query.search(app.clock.now())?;
     let format = query.format.unwrap_or(Format::Json);
     if format != Format::Json {

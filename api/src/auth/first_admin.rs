@@ -4,9 +4,10 @@ use std::io::Write;
 
 use datagenie_common::{
     crypto::passwords,
+    ids::SessionId,
     store::{
         audit::{self, Entry, Origin},
-        users,
+        sessions, users,
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -34,23 +35,31 @@ pub async fn make(pool: &PgPool) -> anyhow::Result<()> {
     show(NAME, &password)
 }
 
-/// Makes an administrator, or gives an existing user of that name admin rights and the password, with a line in the audit log.
+/// Makes an administrator, or gives an existing user of that name admin rights and the password, with a line in the audit log. His
+/// sessions end: who has found out the old password is not to stay. Says which.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn put(conn: &mut PgConnection, username: &str, email: &str, password: SecretString, must_change: bool) -> anyhow::Result<()> {
+pub async fn put(
+    conn: &mut PgConnection,
+    username: &str,
+    email: &str,
+    password: SecretString,
+    must_change: bool,
+) -> anyhow::Result<Vec<SessionId>> {
     let hash = passwords::hash_blocking(password).await?;
     let id = users::put_admin(conn, username, email, &hash, must_change).await?;
+    let ended = sessions::delete_of_user(conn, id, None).await?;
     let entry = Entry {
         user_id: None,
         action: "user.admin_made",
         resource_type: "user",
         resource_id: Some(id.to_string()),
         success: true,
-        details: json!({ "username": username, "must_change_password": must_change }),
+        details: json!({ "username": username, "must_change_password": must_change, "sessions_ended": ended.len() }),
     };
     audit::insert(conn, &Origin::default(), entry).await?;
-    Ok(())
+    Ok(ended)
 }
 
 /// Shows a generated password, once.

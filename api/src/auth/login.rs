@@ -76,28 +76,42 @@ async fn login(State(app): State<App>, framed: Framed, body: Json<LoginRequest>)
             return Err(turned_away.error);
         }
     };
-    let found = users::find_for_login(&app.pool, &username).await?;
-    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
-    // Whoever may not sign in is checked against the same hash that nobody has, so that it takes as long.
-    let hash = hash.filter(|_| user.as_ref().is_some_and(|user| user.is_active));
-    let matches = match passwords::verify_blocking(password, hash).await {
-        Ok(matches) => matches,
-        Err(error) => {
+    match tried(&app, &framed, &username, password).await {
+        Ok(Tried::Opened(reply)) => {
             attempt.forgiven(&app).await;
-            return Err(unchecked(&error));
+            Ok(reply)
         }
-    };
-    match user {
-        Some(user) if matches => {
-            let reply = open(&app, &framed, user).await;
-            attempt.forgiven(&app).await;
-            reply
-        }
-        user => {
+        Ok(Tried::Wrong(user)) => {
             refused(&app, &framed, "login", &username, user).await?;
             Err(ApiError::new(Code::InvalidCredentials, "user name or password is wrong"))
         }
+        Err(error) => {
+            attempt.taken_back(&app).await;
+            Err(error)
+        }
     }
+}
+
+/// What came of looking at a password.
+enum Tried {
+    /// It is the right one.
+    Opened(Response),
+    /// It is not, of this user if there is one, or he is switched off.
+    Wrong(Option<User>),
+}
+
+async fn tried(app: &App, framed: &Framed, username: &str, password: SecretString) -> Result<Tried> {
+    let found = users::find_for_login(&app.pool, username).await?;
+    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
+    // Whoever may not sign in is checked against the same hash that nobody has, so that it takes as long.
+    let hash = hash.filter(|_| user.as_ref().is_some_and(|user| user.is_active));
+    let matches = passwords::verify_blocking(password, hash.clone()).await.map_err(|error| unchecked(&error))?;
+    if let (Some(user), Some(hash), true) = (&user, &hash, matches)
+        && let Some(reply) = open(app, framed, user.clone(), hash).await?
+    {
+        return Ok(Tried::Opened(reply));
+    }
+    Ok(Tried::Wrong(user))
 }
 
 /// Why a password was not checked: nothing that the caller could do better.
@@ -125,13 +139,18 @@ async fn refused(app: &App, framed: &Framed, action: &str, username: &str, user:
     Ok(audit::insert(&mut conn, &framed.origin, entry).await?)
 }
 
-async fn open(app: &App, framed: &Framed, user: User) -> Result<Response> {
+/// Opens the session of somebody whose password was the one of this hash; none: while it was checked, he got another one, or was switched
+/// off.
+async fn open(app: &App, framed: &Framed, user: User, hash: &str) -> Result<Option<Response>> {
     let id = SessionId::new();
     let minted = tokens::mint_session(id);
     let lifetime = lifetime(app);
     let mut tx = app.pool.begin().await?;
+    if !users::logged_in(&mut tx, user.id, hash).await? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let expires_at = sessions::insert(&mut tx, id, user.id, &minted.hash, lifetime, &framed.origin).await?;
-    users::logged_in(&mut tx, user.id).await?;
     if let Some(ip) = framed.origin.ip {
         addresses::signed_in(&mut tx, user.id, ip).await?;
     }
@@ -157,5 +176,5 @@ async fn open(app: &App, framed: &Framed, user: User) -> Result<Response> {
     let reply = axum::Json(LoginReply { token, expires_at, user: user.into() });
     let mut response = reply.into_response();
     response.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_str(&cookie).map_err(|error| ApiError::internal(&error))?);
-    Ok(response)
+    Ok(Some(response))
 }

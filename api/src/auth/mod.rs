@@ -12,6 +12,7 @@ pub mod throttle;
 use chrono::{DateTime, Utc};
 use datagenie_common::{
     crypto::password_policy,
+    live_settings::LiveSettings,
     model::users::Role,
     store::{sessions::Lifetime, users::User},
 };
@@ -27,7 +28,13 @@ use crate::{
 /// How long sessions last by the settings of now.
 #[must_use]
 pub fn lifetime(app: &App) -> Lifetime {
-    let settings = app.live_settings.get();
+    lifetime_by(&app.live_settings)
+}
+
+/// The same, by these settings.
+#[must_use]
+pub fn lifetime_by(settings: &LiveSettings) -> Lifetime {
+    let settings = settings.get();
     Lifetime { idle: settings.auth.session_timeout(), most: settings.auth.session_max() }
 }
 

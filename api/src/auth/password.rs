@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use datagenie_common::{
-    crypto::passwords,
+    crypto::{password_policy::prepared, passwords},
     store::{
         audit::{self, Entry},
         sessions, users,
@@ -55,11 +55,11 @@ async fn change_password(State(app): State<App>, framed: Framed, caller: Caller,
     check_password(&app, "new_password", &new_password, &user.username, &user.email)?;
     let attempt = throttle::change(&app, &caller.user_id.to_string(), framed.origin.ip).await?;
     let old_hash = users::password_hash(&app.pool, caller.user_id).await?.ok_or_else(|| ApiError::not_found("user"))?;
-    let same = current_password.expose_secret() == new_password.expose_secret();
+    let same = prepared(current_password.expose_secret()) == prepared(new_password.expose_secret());
     let matches = match passwords::verify_blocking(current_password, Some(old_hash.clone())).await {
         Ok(matches) => matches,
         Err(error) => {
-            attempt.forgiven(&app).await;
+            attempt.taken_back(&app).await;
             return Err(unchecked(&error));
         }
     };

@@ -2,6 +2,8 @@
 //! strangers who guess somebody's password from elsewhere do not hold him up where he has signed in before, and leave him one try free
 //! at every other address. Counted in Redis for all processes; while that is away, by each process for itself.
 
+mod neighbours;
+
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -12,11 +14,12 @@ use std::{
 use datagenie_common::{
     cache::{Attempt, Rules, Verdict},
     model::usernames::folded,
-    store::addresses::{self, household},
+    store::addresses::household,
 };
 use sha2::{Digest, Sha256};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
+use self::neighbours::Neighbours;
 use crate::{
     app::App,
     error::{ApiError, Code, Result},
@@ -33,12 +36,11 @@ const RULES: Rules = Rules {
     window: Duration::from_secs(3_600),
 };
 
-/// Those who are turned away and ask the database whether they are known, at once: a flood of them must not keep it busy.
-static LOOKS: Semaphore = Semaphore::const_new(4);
-
-/// An attempt that may be made. It counts as a failure, unless it is [`forgiven`](Self::forgiven).
+/// An attempt that may be made. It counts as a failure, unless it is [`forgiven`](Self::forgiven) or [`taken back`](Self::taken_back).
 pub struct Try {
     keys: Keys,
+    /// Where it comes from.
+    address: Option<IpAddr>,
 }
 
 /// Turned away.
@@ -83,12 +85,14 @@ pub async fn login(app: &App, username: &str, address: Option<IpAddr>) -> std::r
     let name = folded(username);
     let keys = Keys::of(&name, address);
     match ask(app, &keys, false).await {
-        Verdict::Enter => Ok(Try { keys }),
-        Verdict::Wait { wait, first } if is_known(app, &name, address).await => match ask(app, &keys, true).await {
-            Verdict::Enter => Ok(Try { keys }),
-            // The shorter one: who is known waits less.
-            Verdict::Wait { wait: shorter, .. } => Err(turned_away(wait.min(shorter), first)),
-        },
+        Verdict::Enter => Ok(Try { keys, address }),
+        Verdict::Wait { wait, first } if app.attempts.neighbours.knows(&app.pool, &name, address).await => {
+            match ask(app, &keys, true).await {
+                Verdict::Enter => Ok(Try { keys, address }),
+                // The shorter one: who is known waits less.
+                Verdict::Wait { wait: shorter, .. } => Err(turned_away(wait.min(shorter), first)),
+            }
+        }
         Verdict::Wait { wait, first } => Err(turned_away(wait, first)),
     }
 }
@@ -100,7 +104,7 @@ pub async fn login(app: &App, username: &str, address: Option<IpAddr>) -> std::r
 pub async fn change(app: &App, user: &str, address: Option<IpAddr>) -> Result<Try> {
     let keys = Keys::of(&format!("\u{1}{user}"), address);
     match ask(app, &keys, false).await {
-        Verdict::Enter => Ok(Try { keys }),
+        Verdict::Enter => Ok(Try { keys, address }),
         Verdict::Wait { wait, first } => Err(turned_away(wait, first).error),
     }
 }
@@ -111,13 +115,26 @@ impl Try {
         let attempt = self.keys.attempt(false);
         app.cache.forgive(&attempt).await;
         app.attempts.forgive(&attempt);
+        if let Some(address) = self.address {
+            app.attempts.neighbours.forget(address);
+        }
+    }
+
+    /// The password was not looked at: the attempt is none. What failed before stays, or whoever keeps the service busy could guess on.
+    pub async fn taken_back(&self, app: &App) {
+        let attempt = self.keys.attempt(false);
+        app.cache.take_back(&attempt).await;
+        app.attempts.take_back(&attempt);
     }
 }
 
 fn turned_away(wait: Duration, first: bool) -> TurnedAway {
     let detail = "too many attempts failed; wait for Retry-After, then try again";
     let seconds = Duration::from_secs(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
-    TurnedAway { error: ApiError::new(Code::TooManyRequests, detail).retry_after(seconds), first }
+    TurnedAway {
+        error: ApiError::new(Code::TooManyRequests, detail).limit("sign-ins", RULES.free_of_pair.into()).retry_after(seconds),
+        first,
+    }
 }
 
 async fn ask(app: &App, keys: &Keys, known: bool) -> Verdict {
@@ -133,14 +150,13 @@ async fn ask(app: &App, keys: &Keys, known: bool) -> Verdict {
     }
 }
 
-async fn is_known(app: &App, name: &str, address: Option<IpAddr>) -> bool {
-    let (Some(address), Ok(_turn)) = (address, LOOKS.try_acquire()) else { return false };
-    addresses::is_known(&app.pool, name, address).await.unwrap_or(false)
-}
-
-/// The net for when Redis is away: the same counting, of this process alone. Bounded.
+/// What this process remembers. Bounded.
 #[derive(Default)]
-pub struct Attempts(Mutex<Memory>);
+pub struct Attempts {
+    /// The net for when Redis is away: the same counting, of this process alone.
+    memory: Mutex<Memory>,
+    neighbours: Neighbours,
+}
 
 #[derive(Default)]
 struct Memory {
@@ -171,6 +187,12 @@ impl Memory {
         self.new.insert(key.to_owned(), failures);
     }
 
+    fn one_less(&mut self, key: &str) {
+        if let Some(failures) = self.get(key, Instant::now()) {
+            self.put(key, Failures { count: failures.count.saturating_sub(1), ..failures });
+        }
+    }
+
     fn remove(&mut self, key: &str) {
         self.new.remove(key);
         self.old.remove(key);
@@ -179,7 +201,7 @@ impl Memory {
 
 impl Attempts {
     fn count(&self, attempt: &Attempt<'_>, now: Instant) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys_of(attempt) {
             let count = memory.get(&key, now).map_or(0, |failures| failures.count).saturating_add(1);
             memory.put(&key, Failures { count, last: now, told: false });
@@ -187,7 +209,7 @@ impl Attempts {
     }
 
     fn ask(&self, attempt: &Attempt<'_>, rules: &Rules, now: Instant) -> Verdict {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = keys_of(attempt);
         let [of_address, of_pair, of_name] = [0, 1, 2].map(|index| memory.get(&keys[index], now));
         let count = |failures: Option<Failures>| failures.map_or(0, |failures| failures.count);
@@ -215,12 +237,17 @@ impl Attempts {
     }
 
     fn forgive(&self, attempt: &Attempt<'_>) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.remove(&format!("p{}", attempt.pair));
         for key in [format!("a{}", attempt.address), format!("n{}", attempt.name)] {
-            if let Some(failures) = memory.get(&key, Instant::now()) {
-                memory.put(&key, Failures { count: failures.count.saturating_sub(1), ..failures });
-            }
+            memory.one_less(&key);
+        }
+    }
+
+    fn take_back(&self, attempt: &Attempt<'_>) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys_of(attempt) {
+            memory.one_less(&key);
         }
     }
 }
@@ -258,6 +285,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_looked_at_counts_for_nothing_and_forgives_nothing() {
+        let (attempts, keys, now) = (Attempts::default(), from("alice", "192.0.2.1"), Instant::now());
+        for _ in 1..RULES.free_of_pair {
+            assert_eq!(at(&keys, false, &attempts, now), Verdict::Enter);
+        }
+        for _ in 0..5 {
+            assert_eq!(at(&keys, false, &attempts, now), Verdict::Enter);
+            attempts.take_back(&keys.attempt(false));
+        }
+        assert_eq!(at(&keys, false, &attempts, now), Verdict::Enter);
+        assert!(matches!(at(&keys, false, &attempts, now), Verdict::Wait { .. }), "the failures before are counted still");
+    }
+
+    #[test]
     fn many_who_guess_from_elsewhere_do_not_hold_the_owner_up() {
         let (attempts, now) = (Attempts::default(), Instant::now());
         for number in 0..200 {
@@ -290,7 +331,7 @@ mod tests {
             let address = std::net::Ipv4Addr::from_bits(number).to_string();
             let _ = at(&from(&format!("name{number}"), &address), false, &attempts, now);
         }
-        let memory = attempts.0.lock().expect("nobody panicked");
+        let memory = attempts.memory.lock().expect("nobody panicked");
         assert!(memory.new.len() + memory.old.len() <= 2 * HELD);
     }
 }

@@ -79,7 +79,7 @@ struct BatchQuestion {
     file_id: Option<Uuid>,
     /// `use` (default) or `skip`.
     cache: Option<String>,
-    /// Seconds that it has from its turn on, 1 to 86400.
+    /// Seconds that it has from the beginning of its first attempt on, 1 to 86400.
     #[schema(minimum = 1, maximum = 86400)]
     deadline_seconds: Option<f64>,
 }

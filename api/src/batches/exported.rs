@@ -98,14 +98,14 @@ fn once(bytes: Bytes) -> Chunks {
     stream::once(async move { Ok(bytes) }).boxed()
 }
 
-/// The columns of the table forms. `value` is the only value of an answer that is one value.
-fn columns() -> Vec<Column> {
+/// The columns of the table forms. `value` is the only value of an answer that is one value, and of this kind.
+fn columns(value: ColumnKind) -> Vec<Column> {
     let column = |(name, kind): (&str, ColumnKind)| Column { name: name.to_owned(), type_name: String::new(), kind };
     [
         ("custom_id", ColumnKind::Text),
         ("question_id", ColumnKind::Text),
         ("status", ColumnKind::Text),
-        ("value", ColumnKind::Other),
+        ("value", value),
         ("row_count", ColumnKind::Integer),
         ("truncated", ColumnKind::Boolean),
         ("error_code", ColumnKind::Text),
@@ -116,6 +116,30 @@ fn columns() -> Vec<Column> {
     ]
     .map(column)
     .into()
+}
+
+/// Whether the only value of an answer is a number: exact ones are texts in JSON.
+fn is_amount(row: &ResultRow) -> bool {
+    let Some([only]) = row.columns.as_ref().and_then(Value::as_array).map(Vec::as_slice) else { return false };
+    only["kind"].as_str().and_then(|kind| kind.parse().ok()).is_some_and(ColumnKind::is_numeric)
+}
+
+/// Where a number stands in a line of the table forms.
+const VALUE: usize = 3;
+/// Digits that a workbook's numbers hold.
+const EXACT: usize = 15;
+
+/// A line of a workbook, whose columns have no kinds of their own: a number is one there too, as far as all of its digits fit.
+fn cells_of_book(row: &ResultRow) -> Row {
+    let mut cells = cells(row);
+    let number = match &cells[VALUE] {
+        Value::String(text) if is_amount(row) && text.bytes().filter(u8::is_ascii_digit).count() <= EXACT => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    if let Some(number) = number.filter(|number| number.is_finite()) {
+        cells[VALUE] = json!(number);
+    }
+    cells
 }
 
 /// A line of the table forms.
@@ -146,10 +170,12 @@ fn cells(row: &ResultRow) -> Row {
 
 /// A line for each, as CSV, with a byte order mark if one is wanted.
 pub(super) fn as_csv(app: &App, batch: &Batch, bom: bool) -> Response {
-    let columns = columns();
-    let begin = format!("{}{}", if bom { csv::BOM } else { "" }, csv::header(&columns));
-    let lines = pages(app, batch.user_id, batch.id, false)
-        .map_ok(move |rows| Bytes::from(rows.iter().map(|row| csv::row(&columns, &cells(row))).collect::<String>()));
+    let (others, amounts) = (columns(ColumnKind::Other), columns(ColumnKind::Number));
+    let begin = format!("{}{}", if bom { csv::BOM } else { "" }, csv::header(&others));
+    let lines = pages(app, batch.user_id, batch.id, false).map_ok(move |rows| {
+        let line = |row: &ResultRow| csv::row(if is_amount(row) { &amounts } else { &others }, &cells(row));
+        Bytes::from(rows.iter().map(line).collect::<String>())
+    });
     (named("results.csv", CSV_TYPE), streamed(once(Bytes::from(begin)).chain(lines))).into_response()
 }
 
@@ -170,7 +196,7 @@ pub(super) async fn as_xlsx(app: &App, batch: &Batch) -> Result<Response> {
     let writer = tokio::task::spawn_blocking(move || write(receiver, &about));
     let mut pages = std::pin::pin!(pages(app, batch.user_id, batch.id, false));
     while let Some(page) = pages.next().await {
-        let rows: Vec<Row> = page?.iter().map(cells).collect();
+        let rows: Vec<Row> = page?.iter().map(cells_of_book).collect();
         // A writer whose sheet is full, or who failed, listens no longer.
         if sender.send(rows).await.is_err() {
             break;
@@ -182,7 +208,7 @@ pub(super) async fn as_xlsx(app: &App, batch: &Batch) -> Result<Response> {
 }
 
 fn write(mut pages: mpsc::Receiver<Vec<Row>>, about: &About) -> std::result::Result<File, ExportError> {
-    let mut book = ResultBook::new(columns(), about.language)?;
+    let mut book = ResultBook::new(columns(ColumnKind::Other), about.language)?;
     'rows: while let Some(page) = pages.blocking_recv() {
         for row in page {
             if !book.push(&row)? {
@@ -204,4 +230,49 @@ fn named(name: &str, content_type: &'static str) -> [(header::HeaderName, Header
 // An error in the middle cuts the connection, so that a client does not take the part for the whole.
 fn streamed(body: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Body {
     Body::from_stream(body.map(|chunk| chunk.map_err(|error| std::io::Error::other(format!("{error:?}")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(kind: &str, value: &Value) -> ResultRow {
+        ResultRow {
+            line: 1,
+            custom_id: Some("a".to_owned()),
+            question_id: None,
+            status: "success".to_owned(),
+            sql: None,
+            row_count: Some(1),
+            truncated: false,
+            error: None,
+            connection_id: None,
+            policy_version: None,
+            current_policy_version: None,
+            provenance: None,
+            columns: Some(json!([{ "name": "n", "type": "", "kind": kind }])),
+            first_rows: Some(json!([[value]])),
+            rows_inline: None,
+            result_files: None,
+        }
+    }
+
+    #[test]
+    fn a_number_is_one_however_it_is_stored_and_a_text_is_none() {
+        for (kind, value, in_csv, in_book) in [
+            ("number", json!("-12.50"), "-12.50", json!(-12.5)),
+            ("integer", json!("-9007199254740993"), "-9007199254740993", json!("-9007199254740993")),
+            ("integer", json!(-7), "-7", json!(-7)),
+            ("number", json!("NaN"), "NaN", json!("NaN")),
+            ("text", json!("-12.50"), "'-12.50", json!("-12.50")),
+            ("text", json!("007"), "007", json!("007")),
+            ("number", json!("=1+1"), "'=1+1", json!("=1+1")),
+        ] {
+            let row = answer(kind, &value);
+            let columns = columns(if is_amount(&row) { ColumnKind::Number } else { ColumnKind::Other });
+            let line = csv::row(&columns, &cells(&row));
+            assert_eq!(line.split(',').nth(VALUE), Some(in_csv), "{line}");
+            assert_eq!(cells_of_book(&row)[VALUE], in_book, "{value}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    access::{Caller, Scope},
+    access::Caller,
     app::App,
     error::{ApiError, Result},
     extract::etagged,
@@ -193,7 +193,7 @@ impl From<BatchLine> for BatchLineView {
 
 /// Whose batches the caller may see: his own, an admin everybody's (by a key: one with the scope `admin`).
 fn owner(caller: &Caller) -> Option<UserId> {
-    (!caller.is_admin() || caller.lacks(Scope::Admin)).then_some(caller.user_id)
+    (!caller.administers()).then_some(caller.user_id)
 }
 
 /// A batch that the caller may see, all of whose connections his key may use.

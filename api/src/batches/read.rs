@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use datagenie_common::{
     batches::{Budget, Checked, Checker, Form, Line, LongestTexts, OnInvalid, Options, Piece, Unreadable, Verdicts},
+    ids::ApiKeyId,
+    objects,
     store::batches::ItemRow,
 };
 use serde::de::DeserializeOwned;
@@ -85,7 +87,8 @@ fn set(options: &mut Options, name: &str, value: &[u8]) -> Result<()> {
         "callback_url" => options.callback_url = parsed(name, value)?,
         _ => {
             let name: String = name.chars().take(100).collect();
-            let message = "is no field of a batch: send questions, and perhaps connection_id, on_invalid, budget and callback_url";
+            let message = "is no field of a batch: send questions, and perhaps connection_id, on_invalid, budget and callback_url; a question on \
+                           every line is sent as application/jsonl";
             return Err(ApiError::field(name, message));
         }
     }
@@ -93,7 +96,7 @@ fn set(options: &mut Options, name: &str, value: &[u8]) -> Result<()> {
 }
 
 fn parsed<T: DeserializeOwned>(name: &str, value: &[u8]) -> Result<Option<T>> {
-    serde_json::from_slice(value).map_err(|error| match error.classify() {
+    objects::from_slice(value).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::field(name, error.to_string()),
         _ if serde_json::from_slice::<serde_json::Value>(value).is_ok() => ApiError::field(name, error.to_string()),
         _ => ApiError::new(Code::InvalidJson, format!("`{name}`: {error}")),
@@ -200,9 +203,14 @@ impl Summary {
     }
 }
 
-/// A line as a row of the database.
-pub(super) fn row(checked: &Checked) -> Result<ItemRow> {
-    Ok(ItemRow::of(checked)?)
+/// A line as a row of the database, sent by this key.
+pub(super) fn row(mut checked: Checked, key: Option<ApiKeyId>) -> Result<ItemRow> {
+    if let Ok(asked) = &mut checked.outcome
+        && let Some(payload) = &mut asked.payload
+    {
+        payload.api_key_id = key;
+    }
+    Ok(ItemRow::of(&checked)?)
 }
 
 /// The options of the query string go with lines; an object has its own.
@@ -216,6 +224,8 @@ pub(super) fn check_form(form: Form, options: &Options) -> Result<()> {
 fn unreadable(error: Unreadable) -> ApiError {
     match error {
         Unreadable::Malformed { .. } => ApiError::new(Code::InvalidJson, format!("the body can't be read: {error}")),
+        Unreadable::Shape { field: "", .. } => ApiError::new(Code::InvalidRequest, format!("the body {error}")),
+        Unreadable::Shape { field, .. } => ApiError::field(field, error.to_string()),
         Unreadable::Io(_) => ApiError::internal(&error),
     }
 }

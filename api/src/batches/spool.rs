@@ -43,8 +43,13 @@ pub(super) struct Spool {
 /// How the upload is written, by its `Content-Type`.
 ///
 /// # Errors
-/// 415 for any other.
+/// 415 for any other, and for a packed one.
 pub(super) fn form_of(headers: &HeaderMap) -> Result<Form> {
+    let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if encodings.into_iter().any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        let detail = "the body is packed (Content-Encoding), which is not taken: send it as it is";
+        return Err(ApiError::new(Code::UnsupportedMediaType, detail));
+    }
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/json" => Ok(Form::Json),

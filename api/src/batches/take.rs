@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datagenie_common::{
     batches::{LONGEST_SQL, LongestTexts, OnInvalid, Options, Verdicts},
-    ids::BatchId,
+    ids::{ApiKeyId, BatchId},
     store::{
         audit::{self, Entry},
         batches::{self, ItemRow, NewBatch},
@@ -24,7 +24,9 @@ use crate::{
     error::{ApiError, Code, Result},
     extract::Idempotency,
     frame::Framed,
-    idempotency, webhooks,
+    idempotency,
+    limits::{self, Held},
+    webhooks,
 };
 
 /// Uploads read at once by this process: each takes a core. The others wait, on disk.
@@ -61,13 +63,13 @@ pub(super) async fn take(sender: &Sender<'_>, spool: Spool, options: Options) ->
         options: named.options,
         longest: LongestTexts { question: app.settings.limits.question_bytes, sql: LONGEST_SQL },
         verdicts,
+        key: limits::key_of(caller),
     });
     let own = reading.clone();
     let mut summary = blocking(move || read::summary(&own.spool, &own.options, own.longest, &own.verdicts)).await?;
     summary.accepted(reading.options.on_invalid.unwrap_or(OnInvalid::Reject))?;
-    app.limits.questions(app, caller, u64::from(summary.questions)).await?;
-    app.limits.questions(app, caller, u64::from(summary.questions)).await?;
-    app.admission.enter(caller.user_id, u64::from(summary.questions)).await?;
+    let mut held = app.limits.questions(app, caller, u64::from(summary.questions)).await?;
+    let _entered = app.admission.enter(caller.user_id, u64::from(summary.questions)).await?;
     if reading.options.callback_url.is_some() {
         // Made at its first use, so that there is one when the batch ends.
         webhooks::callback_secret::of(app, caller.user_id).await?;
@@ -75,7 +77,7 @@ pub(super) async fn take(sender: &Sender<'_>, spool: Spool, options: Options) ->
     let mut draft = Draft::new(&app.pool);
     store(app, draft.id, reading.clone()).await?;
     drop(turn);
-    commit(sender, &mut draft, &summary, &reading.options).await
+    commit(sender, &mut draft, &mut held, &summary, &reading.options).await
 }
 
 /// What reading the lines needs.
@@ -84,6 +86,8 @@ struct Reading {
     options: Options,
     longest: LongestTexts,
     verdicts: Verdicts,
+    /// The API key that it is sent by.
+    key: Option<ApiKeyId>,
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -105,7 +109,7 @@ async fn store(app: &App, batch: BatchId, reading: Arc<Reading>) -> Result<()> {
     let reader = tokio::task::spawn_blocking(move || {
         let (mut step, mut bytes) = (Vec::new(), 0);
         read::lines(&reading.spool, &reading.options, reading.longest, &reading.verdicts, |checked| {
-            let row = read::row(&checked)?;
+            let row = read::row(checked, reading.key)?;
             bytes += row.size();
             step.push(row);
             if step.len() < STEP && bytes < STEP_BYTES {
@@ -124,7 +128,7 @@ async fn store(app: &App, batch: BatchId, reading: Arc<Reading>) -> Result<()> {
     reader.await.map_err(|error| ApiError::internal(&error))?
 }
 
-async fn commit(sender: &Sender<'_>, draft: &mut Draft, summary: &Summary, options: &Options) -> Result<BatchId> {
+async fn commit(sender: &Sender<'_>, draft: &mut Draft, held: &mut Held, summary: &Summary, options: &Options) -> Result<BatchId> {
     let Sender { app, framed, caller, key } = *sender;
     let new = NewBatch {
         id: draft.id,
@@ -159,6 +163,7 @@ async fn commit(sender: &Sender<'_>, draft: &mut Draft, summary: &Summary, optio
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     draft.keep();
+    held.keep();
     tx.commit().await?;
     // Its first questions are made now; what this does not do, the sweep does.
     if let Err(error) = app.settling.settle(new.id).await {

@@ -80,6 +80,9 @@ struct NewConnectionRequest {
     responses((status = 201, description = "Registered, being looked at", body = ConnectionView, headers(("Location" = String))), (status = 404, description = "What this Idempotency-Key registered has been removed", body = crate::error::Problem, content_type = "application/problem+json"))
 )]
 async fn create_connection(State(app): State<App>, framed: Framed, caller: Caller, body: Json<NewConnectionRequest>) -> Result<Response> {
+    if caller.is_limited() {
+        return Err(ApiError::new(Code::PermissionDenied, "a key that is limited to connections may not register others"));
+    }
     let new = body.value;
     let name = new.name.trim();
     if !(1..=100).contains(&name.chars().count()) {

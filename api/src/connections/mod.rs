@@ -23,6 +23,7 @@ use datagenie_common::{
         connections::{ConnectionConfig, ConnectionState, DbType, FileConfig, ServerConfig},
         questions::Failure,
     },
+    objects,
     store::{connections::Connection, ledger::NewJob},
 };
 use serde::Serialize;
@@ -160,8 +161,8 @@ fn look_job(app: &App, framed: &Framed, user: UserId, connection: ConnectionId, 
 fn read_config(db_type: DbType, config: Value) -> Result<ConnectionConfig> {
     let wrong = |error: serde_json::Error| ApiError::field("config", config_hint(db_type, &error));
     let config = match db_type {
-        DbType::Postgresql | DbType::Mysql => ConnectionConfig::Server(serde_json::from_value(config).map_err(wrong)?),
-        DbType::Sqlite => ConnectionConfig::File(serde_json::from_value(config).map_err(wrong)?),
+        DbType::Postgresql | DbType::Mysql => ConnectionConfig::Server(objects::from_value(config).map_err(wrong)?),
+        DbType::Sqlite => ConnectionConfig::File(objects::from_value(config).map_err(wrong)?),
     };
     match &config {
         ConnectionConfig::Server(server) => check_server(server)?,

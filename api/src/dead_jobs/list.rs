@@ -16,7 +16,7 @@ use crate::{
     access::Caller,
     app::App,
     error::Result,
-    extract::{Page, PageQuery, Query},
+    extract::{Page, PageQuery, Query, moment},
     jobs::JobView,
 };
 
@@ -41,6 +41,7 @@ struct ListQuery {
     #[param(inline, value_type = Option<crate::openapi::words::FailureCode>)]
     code: Option<FailureCode>,
     /// Only those that died before this time.
+    #[serde(default, deserialize_with = "moment")]
     before: Option<DateTime<Utc>>,
     /// Items a page, 1 to 200; 50 if not given.
     #[param(minimum = 1, maximum = 200)]

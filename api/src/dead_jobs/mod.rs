@@ -27,6 +27,7 @@ use uuid::Uuid;
 use crate::{
     access::Caller,
     error::{ApiError, Result},
+    extract::moment,
     frame::Framed,
 };
 
@@ -52,6 +53,7 @@ struct DeadJobsRequest {
     #[schema(value_type = Option<crate::openapi::words::FailureCode>)]
     code: Option<FailureCode>,
     /// That died before this time.
+    #[serde(default, deserialize_with = "moment")]
     before: Option<DateTime<Utc>>,
     /// Says that all are meant where nothing else is given.
     #[serde(default)]

@@ -19,7 +19,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
 use super::{DeadJobsRequest, LIMIT, Walk, record};
-use crate::{access::Caller, app::App, error::Result, extract::Json, frame::Framed};
+use crate::{access::Caller, admission::Entered, app::App, error::Result, extract::Json, frame::Framed};
 
 /// Jobs that one transaction takes at most: it holds their rows.
 const STEP: usize = 100;
@@ -70,18 +70,18 @@ async fn replay_dead_jobs(
     let (mut walk, mut done) = (Walk::begin(&app.pool).await?, ReplayedView::default());
     while !walk.is_over && done.replayed < limit && Instant::now() < until {
         let mut found = walk.next(&app.pool, &filter, true, STEP.min(limit - done.replayed)).await?;
-        match room(&app, &found, until).await {
-            Ok(fitting) if fitting == found.len() => {}
-            Ok(fitting) => {
-                found.truncate(fitting);
-                walk.back_to(found.last().map_or(walk.after, |job| job.id));
-            }
+        let (fitting, entered) = match room(&app, &found, until).await {
+            Ok(room) => room,
             // The caller is told when to try again.
             Err(refused) if done.replayed == 0 => return Err(refused),
             Err(_) => {
                 walk.is_over = false;
                 break;
             }
+        };
+        if fitting < found.len() {
+            found.truncate(fitting);
+            walk.back_to(found.last().map_or(walk.after, |job| job.id));
         }
         let ids: Vec<JobId> = found.iter().map(|job| job.id).collect();
         let step = match step(&app, &framed, &caller, &request, &ids, false).await {
@@ -89,6 +89,7 @@ async fn replay_dead_jobs(
             Err(error) if !error.is_outage() => carefully(&app, &framed, &caller, &request, &ids).await?,
             other => other?,
         };
+        drop(entered);
         done.add(&step.jobs);
         walk.passed.extend(step.passed);
         step.jobs.iter().for_each(|job| app.let_in(job));
@@ -98,26 +99,33 @@ async fn replay_dead_jobs(
 }
 
 /// For how many of these, from the first on, there is room: for all, or for half of them as often as it takes. Refused: for none.
-async fn room(app: &App, found: &[DeadJob], until: Instant) -> Result<usize> {
+async fn room(app: &App, found: &[DeadJob], until: Instant) -> Result<(usize, Vec<Entered>)> {
     let mut fitting = found.len();
     loop {
         match enter(app, &found[..fitting]).await {
-            Ok(()) => return Ok(fitting),
+            Ok(entered) => return Ok((fitting, entered)),
             Err(refused) if fitting <= 1 || Instant::now() >= until => return Err(refused),
             Err(_) => fitting /= 2,
         }
     }
 }
 
-async fn enter(app: &App, found: &[DeadJob]) -> Result<()> {
+async fn enter(app: &App, found: &[DeadJob]) -> Result<Vec<Entered>> {
     let mut owners: BTreeMap<UserId, u64> = BTreeMap::new();
     for job in found {
         *owners.entry(job.user_id).or_default() += 1;
     }
+    let mut entered = Vec::with_capacity(owners.len());
     for (user, jobs) in owners {
-        app.admission.enter(user, jobs).await?;
+        match app.admission.enter(user, jobs).await {
+            Ok(room) => entered.push(room),
+            Err(refused) => {
+                entered.into_iter().for_each(Entered::free);
+                return Err(refused);
+            }
+        }
     }
-    Ok(())
+    Ok(entered)
 }
 
 /// What a step did.

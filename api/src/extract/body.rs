@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, header},
 };
-use datagenie_common::store::idempotency::IdempotencyKey;
+use datagenie_common::{objects, store::idempotency::IdempotencyKey};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, error::Category};
 use sha2::{Digest, Sha256};
@@ -138,6 +138,10 @@ pub async fn read(app: &App, request: Request) -> Result<Bytes> {
 }
 
 fn check_type(headers: &HeaderMap) -> Result<()> {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        let detail = "the body is packed (Content-Encoding), which is not taken: send it as it is";
+        return Err(ApiError::new(Code::UnsupportedMediaType, detail));
+    }
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
@@ -159,7 +163,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(ApiError::new(Code::InvalidJson, "the body is not UTF-8"));
     }
-    let value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    let value = objects::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => ApiError::new(Code::InvalidRequest, error.to_string()),
         // JSON it is, and a number stands where a word of a list is expected: serde_json calls that a syntax error.
         Category::Syntax if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {

@@ -2,6 +2,7 @@
 
 mod body;
 mod conditional;
+mod moments;
 mod pages;
 mod prefer;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use self::{
     body::{Idempotency, Json, MaybeJson, NoBody, read as read_body},
     conditional::{etagged, is_unchanged, only_if_match},
+    moments::{given_moment, moment},
     pages::{Page, PageQuery, Query},
     prefer::Wait,
 };

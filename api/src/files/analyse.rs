@@ -65,7 +65,7 @@ async fn analyse_file(
         return as_it_is(&app, &caller, JobId(earlier), wait, &headers).await;
     }
     let mut file = owned(&app, &caller, FileId(id)).await?;
-    app.admission.enter(caller.user_id, 1).await?;
+    let entered = app.admission.enter(caller.user_id, 1).await?;
     let mut draft = match ask.include_hidden {
         Some(hidden) if hidden != file.include_hidden => {
             file.include_hidden = hidden;
@@ -98,6 +98,7 @@ async fn analyse_file(
         draft.keep();
     }
     tx.commit().await?;
+    drop(entered);
     if let Some(draft) = &mut draft
         && !is_used
     {

@@ -140,7 +140,11 @@ async fn copy(field: &mut Field<'_>, writer: &mut FileWriter, limit: u64, patien
         hash.update(&bytes);
         let wanted = HEAD_BYTES.saturating_sub(head.len()).min(bytes.len());
         head.extend_from_slice(&bytes[..wanted]);
-        writer.write(bytes.into()).await?;
+        if let Err(error) = writer.write(bytes.into()).await {
+            // Who is still sending would not hear what is wrong.
+            drain(field, patience, lead).await;
+            return Err(error.into());
+        }
     }
     let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok((digest, head))

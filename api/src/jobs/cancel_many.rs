@@ -21,10 +21,10 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    access::{Caller, Scope},
+    access::Caller,
     app::App,
     error::{ApiError, Code, Result},
-    extract::Json,
+    extract::{Json, moment},
     frame::Framed,
 };
 
@@ -56,6 +56,7 @@ struct CancelRequest {
     /// On this connection.
     connection_id: Option<Uuid>,
     /// Made before this time.
+    #[serde(default, deserialize_with = "moment")]
     created_before: Option<DateTime<Utc>>,
     /// Of this user; another one than the caller only for admins (a key needs the scope `admin`).
     user_id: Option<Uuid>,
@@ -81,7 +82,7 @@ struct CancelledView {
 impl CancelRequest {
     fn filter(&self, caller: &Caller) -> Result<CancelFilter> {
         let others = self.user_id.is_some_and(|user| user != caller.user_id.0);
-        if (self.all_users || others) && (!caller.is_admin() || caller.lacks(Scope::Admin)) {
+        if (self.all_users || others) && !caller.administers() {
             let detail = "only admins may cancel the jobs of others, by an API key only with the scope `admin`";
             return Err(ApiError::new(Code::PermissionDenied, detail));
         }

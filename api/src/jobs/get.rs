@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use datagenie_common::{
-    ids::JobId,
+    ids::{JobId, UserId},
     store::ledger::view::{self, JobView as StoredJob},
 };
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
@@ -25,12 +25,16 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(get_job)
 }
 
-/// A job that the caller may see: his own, an admin anybody's; on a connection that his key may use, or on none.
+/// A job that the caller may see: his own, an admin anybody's (by a key: one with the scope `admin`); on a connection that his key may
+/// use, or on none.
 ///
 /// # Errors
 /// 404, and what the store says.
 pub async fn owned(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
-    let owner = (!caller.is_admin()).then_some(caller.user_id);
+    of(app, caller, (!caller.administers()).then_some(caller.user_id), id).await
+}
+
+async fn of(app: &App, caller: &Caller, owner: Option<UserId>, id: JobId) -> Result<StoredJob> {
     let found = view::find(&app.pool, owner, id).await?;
     found.filter(|job| caller.may_see(job.connection_id)).ok_or_else(|| ApiError::not_found("job"))
 }
@@ -40,7 +44,8 @@ pub async fn owned(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
 /// # Errors
 /// As [`owned`]; 403 for a key that lacks the scope.
 pub async fn changeable(app: &App, caller: &Caller, id: JobId) -> Result<StoredJob> {
-    let job = owned(app, caller, id).await?;
+    // Which scope his key lacks is told to an administrator: he may know of the job.
+    let job = of(app, caller, (!caller.is_admin()).then_some(caller.user_id), id).await?;
     if job.user_id != caller.user_id.0 && caller.lacks(Scope::Admin) {
         let detail = format!("the job is another user's: an API key needs the scope `{}` to change it", Scope::Admin);
         return Err(ApiError::new(Code::PermissionDenied, detail));
@@ -80,7 +85,7 @@ async fn after(app: &App, caller: &Caller, id: JobId, wait: Wait) -> Result<JobV
     Ok(shown)
 }
 
-/// A job, with its attempts. Admins see everybody's.
+/// A job, with its attempts. Admins see everybody's, by a key with the scope `admin`.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", tag = "jobs",
     params(("id" = uuid::Uuid, Path, description = "The job"), ("Prefer" = Option<String>, Header, description = "`wait=30`: hold the request until it has ended, at most 60 s")),

@@ -50,6 +50,10 @@ pub struct JobView {
     pub connection_id: Option<Uuid>,
     /// What it is about: a question or a connection.
     pub subject_id: Option<Uuid>,
+    /// The batch that it is of.
+    pub batch_id: Option<Uuid>,
+    /// The name of its line there; of lines that are the same, the first one's.
+    pub custom_id: Option<String>,
     /// Attempts begun.
     pub attempt: i16,
     /// Attempts that it may cost.
@@ -123,6 +127,8 @@ impl From<StoredJob> for JobView {
             user_id: j.user_id,
             connection_id: j.connection_id,
             subject_id: j.subject_id,
+            batch_id: j.batch_id,
+            custom_id: j.custom_id,
             attempt: j.attempt,
             max_attempts: j.max_attempts,
             dead: j.dead,

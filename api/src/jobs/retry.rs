@@ -71,9 +71,7 @@ pub async fn again(app: &App, id: JobId, asked: &Asked, action: &str) -> Result<
         return as_it_is(app, caller, JobId(earlier), *wait, headers).await;
     }
     let old = changeable(app, caller, id).await?;
-    if old.dead {
-        app.admission.enter(UserId(old.user_id), 1).await?;
-    }
+    let entered = if old.dead { Some(app.admission.enter(UserId(old.user_id), 1).await?) } else { None };
     let owner = (!caller.is_admin()).then_some(caller.user_id);
     let mut tx = app.pool.begin().await?;
     if let Some(earlier) = idempotency::take(&mut tx, caller, key, Uuid::nil()).await? {
@@ -101,6 +99,7 @@ pub async fn again(app: &App, id: JobId, asked: &Asked, action: &str) -> Result<
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
+    drop(entered);
     app.let_in(&job);
     just_made(app, caller, job.id, *wait, headers).await
 }

@@ -26,6 +26,8 @@ pub struct Take {
     pub window: u32,
     /// How much is taken; negative: given back. Zero only looks.
     pub amount: f64,
+    /// It was used before it could be asked for: taken in any case, down to an empty bucket.
+    pub is_owed: bool,
 }
 
 /// How a bucket stands.
@@ -53,10 +55,14 @@ local now = clock[1] * 1000 + clock[2] / 1000
 local wait = 0
 local full, next_full = {}, {}
 for i, key in ipairs(KEYS) do
-    local quota, window, amount = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]) * 1000, tonumber(ARGV[3 * i])
+    local quota, window, amount = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2]) * 1000, tonumber(ARGV[4 * i - 1])
     full[i] = math.max(tonumber(redis.call('GET', key)) or 0, now)
     next_full[i] = math.max(full[i] + amount * window / quota, now)
-    if amount > 0 then wait = math.max(wait, next_full[i] - now - window) end
+    if ARGV[4 * i] == 'true' then
+        next_full[i] = math.min(next_full[i], math.max(full[i], now + window))
+    elseif amount > 0 then
+        wait = math.max(wait, next_full[i] - now - window)
+    end
 end
 local answer = { tostring(wait) }
 for i, key in ipairs(KEYS) do
@@ -89,8 +95,10 @@ impl Buckets {
     /// Takes from all of these buckets, or from none of them: one call of Redis, which may be away.
     pub async fn take(&self, takes: &[Take]) -> Taken {
         let keys: Vec<String> = takes.iter().map(|take| format!("datagenie:limit:{}", take.bucket)).collect();
-        let arguments: Vec<String> =
-            takes.iter().flat_map(|take| [take.quota.to_string(), take.window.to_string(), take.amount.to_string()]).collect();
+        let arguments: Vec<String> = takes
+            .iter()
+            .flat_map(|take| [take.quota.to_string(), take.window.to_string(), take.amount.to_string(), take.is_owed.to_string()])
+            .collect();
         let answer = self.cache.evaluate::<Vec<String>>(&SCRIPT, &keys, &arguments).await;
         match answer.and_then(|answer| read(&answer, takes)) {
             Some(taken) => taken,
@@ -118,8 +126,13 @@ impl Buckets {
 
 /// Moves the times at which buckets are full by what is taken, if all of them hold enough; else how many milliseconds that takes.
 fn settle(takes: &[Take], full: &mut [f64], now: f64) -> f64 {
-    let next: Vec<f64> = takes.iter().zip(&*full).map(|(take, full)| (full + take.amount * interval(take)).max(now)).collect();
-    let waits = takes.iter().zip(&next).filter(|(take, _)| take.amount > 0.0).map(|(take, next)| next - now - window(take));
+    let after = |(take, full): (&Take, &f64)| {
+        let next = (full + take.amount * interval(take)).max(now);
+        if take.is_owed { next.min(full.max(now + window(take))) } else { next }
+    };
+    let next: Vec<f64> = takes.iter().zip(&*full).map(after).collect();
+    let asked = takes.iter().zip(&next).filter(|(take, _)| take.amount > 0.0 && !take.is_owed);
+    let waits = asked.map(|(take, next)| next - now - window(take));
     let wait = waits.fold(0.0, f64::max);
     if wait <= 0.0 {
         full.copy_from_slice(&next);
@@ -170,7 +183,7 @@ mod tests {
     use super::*;
 
     fn take(amount: f64) -> Take {
-        Take { name: "requests", bucket: "a".to_owned(), quota: 60, window: 60, amount }
+        Take { name: "requests", bucket: "a".to_owned(), quota: 60, window: 60, amount, is_owed: false }
     }
 
     fn buckets() -> Buckets {
@@ -196,12 +209,22 @@ mod tests {
     #[tokio::test]
     async fn all_or_none_is_taken_and_what_is_given_back_is_there() {
         let buckets = buckets();
-        let small = Take { name: "questions", bucket: "b".to_owned(), quota: 2, window: 3_600, amount: 2.0 };
+        let small = Take { name: "questions", bucket: "b".to_owned(), quota: 2, window: 3_600, ..take(2.0) };
         assert_eq!(buckets.take_here(&[take(1.0), small.clone()], 0.0).wait, None);
         let refused = buckets.take_here(&[take(1.0), Take { amount: 1.0, ..small.clone() }], 0.0);
         assert_eq!((refused.wait, refused.levels[0].left), (Some(Duration::from_secs(1_800)), 59), "nothing was taken of the other");
         let back = buckets.take_here(&[Take { amount: -5.0, ..small.clone() }], 0.0);
         assert_eq!((back.wait, back.levels[0].left), (None, 2), "and not more than there was");
+    }
+
+    #[tokio::test]
+    async fn what_is_owed_is_taken_from_a_bucket_that_does_not_hold_it_and_no_more_than_all_of_it() {
+        let buckets = buckets();
+        assert_eq!(buckets.take_here(&[take(50.0)], 0.0).levels[0].left, 10);
+        let owed = buckets.take_here(&[Take { is_owed: true, ..take(1_000.0) }], 0.0);
+        assert_eq!((owed.wait, owed.levels[0].left), (None, 0));
+        assert_eq!(buckets.take_here(&[take(1.0)], 0.0).wait, Some(Duration::from_secs(1)), "it fills again from nothing, not from less");
+        assert_eq!(buckets.take_here(&[take(0.0)], 30_000.0).levels[0].left, 30);
     }
 
     #[tokio::test]

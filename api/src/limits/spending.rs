@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use datagenie_common::{
-    ids::UserId,
+    ids::{ApiKeyId, UserId},
     model::limits::UserLimits,
     store::limits::{self, Spent},
 };
@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Users whose sums are known.
 const KNOWN: usize = 10_000;
 
+/// A user, and where it is what one of his keys has used up, that.
+type Whose = (UserId, Option<ApiKeyId>);
+
 #[derive(Clone, Copy)]
 struct Sum {
     spent: Spent,
@@ -36,7 +39,7 @@ struct Sum {
 /// The sums of today, as far as they were asked for.
 #[derive(Default)]
 pub struct Spending {
-    sums: Mutex<HashMap<UserId, Sum>>,
+    sums: Mutex<HashMap<Whose, Sum>>,
 }
 
 /// Today's share, as far as the day has limits.
@@ -49,14 +52,14 @@ pub struct Today {
 }
 
 impl Spending {
-    /// What a user has used up today, if there is a limit to it. Questions that are under way are not in it.
-    pub async fn today(&self, pool: &PgPool, user: UserId, limits: &UserLimits, now: DateTime<Utc>) -> Option<Today> {
+    /// What a user, or a key of his, has used up today, if there is a limit to it. Questions that are under way are not in it.
+    pub async fn today(&self, pool: &PgPool, whose: Whose, limits: &UserLimits, now: DateTime<Utc>) -> Option<Today> {
         if !limits.has_day() {
             return None;
         }
         let day = now.date_naive().and_time(NaiveTime::MIN).and_utc();
         let rest = (day + TimeDelta::days(1) - now).to_std().unwrap_or_default();
-        let known = self.sums.lock().unwrap_or_else(PoisonError::into_inner).get(&user).copied().filter(|sum| sum.day == day);
+        let known = self.sums.lock().unwrap_or_else(PoisonError::into_inner).get(&whose).copied().filter(|sum| sum.day == day);
         if let Some(sum) = known {
             let good_for = if limits.share(sum.spent.tokens, sum.spent.cost) < 0.5 { FAR } else { NEAR };
             if sum.at.elapsed() < good_for.max(sum.took * REST) {
@@ -64,7 +67,7 @@ impl Spending {
             }
         }
         let began = Instant::now();
-        let spent = match timeout(PATIENCE, limits::spent(pool, user, day)).await {
+        let spent = match timeout(PATIENCE, limits::spent(pool, whose.0, whose.1, day)).await {
             Ok(Ok(spent)) => spent,
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!("what a user has used up today can't be summed; what was known before holds");
@@ -72,10 +75,10 @@ impl Spending {
             }
         };
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        if sums.len() >= KNOWN && !sums.contains_key(&user) {
+        if sums.len() >= KNOWN && !sums.contains_key(&whose) {
             sums.clear();
         }
-        sums.insert(user, Sum { spent, day, at: Instant::now(), took: began.elapsed() });
+        sums.insert(whose, Sum { spent, day, at: Instant::now(), took: began.elapsed() });
         Some(Today { spent, rest })
     }
 }

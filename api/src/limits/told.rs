@@ -5,6 +5,7 @@ use std::{fmt::Write, time::Duration};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::buckets::{Level, Take};
+use crate::error::ApiError;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEVEL: HeaderName = HeaderName::from_static("ratelimit");
@@ -46,6 +47,12 @@ impl Told {
         }
     }
 
+    /// With these limits told, as both headers have them.
+    #[must_use]
+    pub fn with(self, error: ApiError) -> ApiError {
+        if self.policies.is_empty() { error } else { error.told(self.policies, self.levels) }
+    }
+
     /// Adds them to those that an answer tells already.
     pub fn put(&self, headers: &mut HeaderMap) {
         if self.policies.is_empty() {
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn both_headers_name_each_limit_in_the_same_order() {
-        let take = |name, quota, window| Take { name, bucket: String::new(), quota, window, amount: 1.0 };
+        let take = |name, quota, window| Take { name, bucket: String::new(), quota, window, amount: 1.0, is_owed: false };
         let levels = [(59, 1_001), (0, 200)].map(|(left, more_in)| Level { left, more_in: Duration::from_millis(more_in) });
         let told = Told::of(&[take("requests", 60, 60), take("upload-bytes", 1_048_576, 86_400)], &levels);
         let mut headers = HeaderMap::new();

@@ -12,6 +12,8 @@ use crate::access::{Caller, Via};
 const MINUTE: u32 = 60;
 const HOUR: u32 = 3_600;
 const MIB: u64 = 1_048_576;
+/// What an upload takes whose request does not say how long it is, until it has arrived: no limit is less.
+pub const UNSAID: u64 = MIB;
 
 /// What an operation uses up besides being a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub enum Use {
     Nothing,
     /// So many questions.
     Questions(u64),
-    /// A file of so many bytes, as far as the request says.
+    /// A file of so many bytes, as the request says; else of [`UNSAID`].
     Upload(u64),
 }
 
@@ -34,7 +36,7 @@ impl Use {
             "/v1/questions" | "/v1/questions/{id}/rerun" | "/v1/jobs/{id}/retry" | "/v1/schedules/{id}/run" => Self::Questions(1),
             "/v1/files" => {
                 let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-                Self::Upload(length.unwrap_or_default())
+                Self::Upload(length.unwrap_or(UNSAID))
             }
             _ => Self::Nothing,
         }
@@ -87,7 +89,9 @@ fn of_limits(limits: &UserLimits, using: Use, requests: f64, names: [&'static st
     ]
     .into_iter()
     .filter(|(_, _, quota, _, _)| *quota > 0)
-    .filter_map(|(kind, name, quota, window, amount)| Some((kind, Take { name, bucket: String::new(), quota, window, amount: amount? })))
+    .filter_map(|(kind, name, quota, window, amount)| {
+        Some((kind, Take { name, bucket: String::new(), quota, window, amount: amount?, is_owed: false }))
+    })
 }
 
 #[cfg(test)]
@@ -126,6 +130,11 @@ mod tests {
     fn what_an_operation_uses_is_known_by_its_route() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_LENGTH, 512.into());
+        assert_eq!(
+            Use::of(&Method::POST, "/v1/files", &HeaderMap::new()),
+            Use::Upload(MIB),
+            "of chunks nobody knows how many bytes they are"
+        );
         for (method, route, expected) in [
             (Method::POST, "/v1/questions", Use::Questions(1)),
             (Method::GET, "/v1/questions", Use::Nothing),

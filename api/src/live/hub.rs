@@ -15,6 +15,8 @@ use datagenie_common::{
     events::Point,
     ids::{QuestionId, UserId},
     lifecycle,
+    live_settings::LiveSettings,
+    store::sessions::Lifetime,
 };
 use sqlx::PgPool;
 use tokio::{
@@ -32,7 +34,7 @@ use super::{
     tail,
     wait::LOOK,
 };
-use crate::access::Caller;
+use crate::{access::Caller, auth::lifetime_by};
 
 /// A look at the database that takes longer is given up, and repeated.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,6 +50,7 @@ pub struct Hub {
 
 struct Shared {
     pool: PgPool,
+    settings: LiveSettings,
     registry: Mutex<Registry>,
     /// There may be a durable event, or somebody wants to join.
     tail: Notify,
@@ -59,9 +62,10 @@ struct Shared {
 impl Hub {
     /// Starts listening, until `stop`.
     #[must_use]
-    pub fn start(cache: &Cache, pool: &PgPool, stop: &CancellationToken) -> Self {
+    pub fn start(cache: &Cache, pool: &PgPool, settings: &LiveSettings, stop: &CancellationToken) -> Self {
         let shared = Shared {
             pool: pool.clone(),
+            settings: settings.clone(),
             registry: Mutex::default(),
             tail: Notify::new(),
             awaited: Notify::new(),
@@ -79,6 +83,11 @@ impl Hub {
         &self.shared.pool
     }
 
+    /// How long sessions last by the settings of now.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        lifetime_by(&self.shared.settings)
+    }
+
     pub(super) fn signed_in_watch(&self) -> &SignedInWatch {
         &self.shared.signed_in
     }
@@ -86,6 +95,11 @@ impl Hub {
     /// Watches the session or key of one who opens a stream.
     pub(super) fn signed_in(&self, caller: &Caller) -> Arc<SignedIn> {
         self.shared.signed_in.watch(caller)
+    }
+
+    /// Waits until the session or key of a caller has ended, or may do less: for one whose request is held.
+    pub async fn until_signed_out(&self, caller: &Caller) {
+        self.signed_in(caller).ended().await;
     }
 
     /// Watches that a question is shared with one who opens a stream of it.

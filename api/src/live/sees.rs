@@ -18,7 +18,7 @@ impl Sees {
             Via::ApiKey { connections, .. } => connections.clone(),
             Via::Session(_) => None,
         };
-        Self { whose: if caller.is_admin() { Whose::Everybody } else { Whose::User(caller.user_id) }, limit }
+        Self { whose: if caller.administers() { Whose::Everybody } else { Whose::User(caller.user_id) }, limit }
     }
 
     /// Whose events are read.

@@ -147,7 +147,9 @@ async fn still_signed_in(hub: &Hub, watched: &[(Credential, Role)]) -> Result<Ha
     }
     let pool = hub.pool();
     let mut still = HashSet::new();
-    still.extend(sessions::active_among(pool, &sessions).await?.into_iter().map(|(id, role)| (Credential::Session(id), role)));
+    still.extend(
+        sessions::active_among(pool, &sessions, hub.lifetime()).await?.into_iter().map(|(id, role)| (Credential::Session(id), role)),
+    );
     still.extend(api_keys::active_among(pool, &keys).await?.into_iter().map(|(id, version, role)| (Credential::Key(id, version), role)));
     let (questions, readers): (Vec<Uuid>, Vec<Uuid>) = shared.into_iter().unzip();
     let shared: HashSet<(Uuid, Uuid)> = shares::among(pool, &questions, &readers).await?.into_iter().collect();

@@ -23,12 +23,13 @@ use super::{
 };
 use crate::{
     access::Caller,
+    admission::Entered,
     app::App,
     connections::REFUSED,
     error::{ApiError, Code, Result},
     extract::{Idempotency, Json, Wait},
     frame::Framed,
-    idempotency,
+    idempotency, limits,
     live::wait::until_ended,
     webhooks,
 };
@@ -84,8 +85,8 @@ async fn ask_question(
     body: Json<AskRequest>,
 ) -> Result<Response> {
     let ask = body.value;
-    let question = match prepare(&app, &framed, &caller, ask, &body.idempotency).await {
-        Ok(question) => question,
+    let (question, entered) = match prepare(&app, &framed, &caller, ask, &body.idempotency).await {
+        Ok(prepared) => prepared,
         // What a key has made is shown whatever may have changed since: a connection that is gone, a permission taken away. The
         // intake finds it by itself where nothing has changed.
         Err(refused) => match idempotency::find(&app, &caller, &body.idempotency).await? {
@@ -103,12 +104,27 @@ async fn ask_question(
         question.follows.map(|id| id.0),
         app.clock.now(),
     );
-    let room = app.limits.room(&app, &caller).await?;
-    let id = match app.intake.submit(question).await? {
+    let room = match app.limits.room(&app, &caller).await {
+        Ok(room) => room,
+        Err(refused) => {
+            entered.free();
+            // What is sent again must not wait for the very question that it has made.
+            return match idempotency::find(&app, &caller, &body.idempotency).await? {
+                Some(earlier) => as_it_is(&app, &caller, QuestionId(earlier), wait, &headers).await,
+                None => Err(refused),
+            };
+        }
+    };
+    let submitted = app.intake.submit(question).await?;
+    if matches!(submitted, Submitted::New { .. }) {
+        // What is stored is found by the next counts.
+        drop((entered, room));
+    } else {
+        entered.free();
+        room.free();
+    }
+    let id = match submitted {
         Submitted::New { .. } => {
-            if let Some(room) = room {
-                room.stored();
-            }
             app.live.progress(caller.user_id, &id.to_string(), "question.queued", json!({ "question_id": id, "job_id": view.job_id }));
             if wait.0.is_zero() {
                 return reply(&view, true, &headers);
@@ -137,12 +153,18 @@ async fn as_it_is(app: &App, caller: &Caller, id: QuestionId, wait: Wait, header
     show(app, caller, question, pending, headers).await
 }
 
-/// Checks all that can be checked before the commit.
-async fn prepare(app: &App, framed: &Framed, caller: &Caller, ask: AskRequest, idempotency: &Idempotency) -> Result<NewQuestion> {
+/// Checks all that can be checked before the commit, and takes room for it.
+async fn prepare(
+    app: &App,
+    framed: &Framed,
+    caller: &Caller,
+    ask: AskRequest,
+    idempotency: &Idempotency,
+) -> Result<(NewQuestion, Entered)> {
     check(app, &ask)?;
     let question = new_question(app, framed, caller, ask, idempotency.0.clone()).await?;
-    app.admission.enter(caller.user_id, 1).await?;
-    Ok(question)
+    let entered = app.admission.enter(caller.user_id, 1).await?;
+    Ok((question, entered))
 }
 
 /// What can be said of a question by itself.
@@ -234,6 +256,7 @@ async fn new_question(
         sql: ask.sql,
         follows,
         cache: ask.cache.unwrap_or(CacheMode::Use),
+        api_key_id: limits::key_of(caller),
     };
     #[expect(clippy::cast_precision_loss, reason = "seconds of a deadline are few")]
     let default_deadline = app.settings.jobs.deadline_seconds as f64;

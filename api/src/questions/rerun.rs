@@ -18,6 +18,7 @@ use crate::{
     error::{ApiError, Code, Result},
     extract::Id,
     frame::Framed,
+    limits,
 };
 
 /// The route.
@@ -33,22 +34,35 @@ pub fn route() -> UtoipaMethodRouter<App> {
 async fn rerun_question(State(app): State<App>, framed: Framed, caller: Caller, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let id = QuestionId(id);
     owned(&app, &caller, id).await?;
-    app.admission.enter(caller.user_id, 1).await?;
-    let room = app.limits.room(&app, &caller).await?;
+    let entered = app.admission.enter(caller.user_id, 1).await?;
+    let room = match app.limits.room(&app, &caller).await {
+        Ok(room) => room,
+        Err(refused) => {
+            entered.free();
+            return Err(refused);
+        }
+    };
     #[expect(clippy::cast_precision_loss, reason = "seconds of a deadline are few")]
     let deadline_seconds = app.settings.jobs.deadline_seconds as f64;
     let max_attempts = i16::try_from(app.settings.jobs.max_attempts).unwrap_or(i16::MAX);
     let terms = Terms { deadline_seconds, run_seconds: app.settings.jobs.run_limit(), max_attempts };
     let mut tx = app.pool.begin().await?;
-    let job = match rerun::rerun(&mut tx, caller.user_id, id, &terms).await? {
-        Rerun::New(job) => job,
+    let outcome = rerun::rerun(&mut tx, caller.user_id, limits::key_of(&caller), id, &terms).await?;
+    let made = match outcome {
+        Rerun::New(job) => Ok(job),
         Rerun::Kept => {
-            return Err(ApiError::new(
-                Code::AlreadyEnded,
-                "the question has no answer that is gone: ask it anew to have it answered again",
-            ));
+            Err(ApiError::new(Code::AlreadyEnded, "the question has no answer that is gone: ask it anew to have it answered again"))
         }
-        Rerun::Unknown => return Err(ApiError::not_found("question")),
+        Rerun::Unknown => Err(ApiError::not_found("question")),
+    };
+    let job = match made {
+        Ok(job) => job,
+        Err(refused) => {
+            // Nothing was stored: somebody else may have the room at once.
+            entered.free();
+            room.free();
+            return Err(refused);
+        }
     };
     let entry = Entry {
         user_id: Some(caller.user_id),
@@ -60,9 +74,7 @@ async fn rerun_question(State(app): State<App>, framed: Framed, caller: Caller, 
     };
     audit::insert(&mut tx, &framed.origin, entry).await?;
     tx.commit().await?;
-    if let Some(room) = room {
-        room.stored();
-    }
+    drop(entered);
     app.let_in(&job);
     show(&app, &caller, owned(&app, &caller, id).await?, true, &headers).await
 }

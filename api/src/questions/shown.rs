@@ -91,6 +91,10 @@ pub struct QuestionView {
     pub job_id: Uuid,
     /// The job that this one repeats.
     pub replay_of: Option<Uuid>,
+    /// The batch that it is of; its owner's alone.
+    pub batch_id: Option<Uuid>,
+    /// The name of its line there; of lines that are the same, the first one's.
+    pub custom_id: Option<String>,
     /// When it was asked.
     pub created_at: DateTime<Utc>,
     /// When it ended.
@@ -169,6 +173,8 @@ impl QuestionView {
             error: None,
             job_id,
             replay_of: None,
+            batch_id: None,
+            custom_id: None,
             created_at: now,
             finished_at: None,
         }
@@ -207,6 +213,8 @@ impl QuestionView {
             error: q.error.or_else(|| is_expired.then(|| json!(expired()))),
             job_id: q.job_id,
             replay_of: q.replay_of,
+            batch_id: q.batch_id,
+            custom_id: q.custom_id,
             created_at: q.created_at,
             finished_at: q.finished_at,
         }
@@ -271,7 +279,11 @@ pub fn withheld() -> Failure {
 /// If the database fails.
 pub async fn show(app: &App, caller: &Caller, question: Question, accepted: bool, headers: &HeaderMap) -> Result<Response> {
     let sight = reading::sight(app, caller.user_id, &question).await?;
+    let is_own = question.user_id == caller.user_id.0;
     let mut view = QuestionView::of(question);
+    if !is_own {
+        (view.batch_id, view.custom_id) = (None, None);
+    }
     match sight {
         Sight::Whole => {}
         Sight::Withheld => view.withhold(),

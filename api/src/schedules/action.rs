@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use datagenie_common::{
     batches::{Checker, LONGEST_SQL, Line, LongestTexts, OnInvalid, Options},
     ids::{ConnectionId, FileId},
+    objects,
     schedules::{Action, MOST_QUESTIONS},
     store::{batches as stored, connections, files},
 };
@@ -24,7 +25,7 @@ use crate::{
 /// # Errors
 /// 422 that says which forms there are.
 pub(super) fn read_action(value: Value) -> Result<Action> {
-    serde_json::from_value(value).map_err(|error| {
+    objects::from_value(value).map_err(|error| {
         let forms = "{kind: \"question\", connection_id?, file_id?, question?, sql?, cache?}, {kind: \"batch\", connection_id?, on_invalid?, \
                      budget?, callback_url?, questions}, {kind: \"schema_sync\", connection_id} or {kind: \"maintenance\", task}";
         ApiError::field("action", format!("{error}; it must be {forms}"))

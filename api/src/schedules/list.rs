@@ -17,7 +17,7 @@ pub fn route() -> UtoipaMethodRouter<App> {
     routes!(list_schedules)
 }
 
-/// The caller's schedules, newest first; admins see everybody's.
+/// The caller's schedules, newest first; admins see everybody's, by a key with the scope `admin`.
 #[utoipa::path(get, path = "/v1/schedules", tag = "schedules", params(PageQuery), responses((status = 200, description = "A page of schedules", body = Page<ScheduleView>)))]
 async fn list_schedules(State(app): State<App>, caller: Caller, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<ScheduleView>>> {
     let limit = page.limit()?;

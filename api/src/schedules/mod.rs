@@ -133,9 +133,9 @@ impl From<StoredRun> for ScheduleRunView {
     }
 }
 
-/// Whose schedules the caller may see: his own, an admin everybody's.
+/// Whose schedules the caller may see: his own, an admin everybody's (by a key: one with the scope `admin`).
 fn owner(caller: &Caller) -> Option<UserId> {
-    (!caller.is_admin()).then_some(caller.user_id)
+    (!caller.administers()).then_some(caller.user_id)
 }
 
 /// A schedule that the caller may see, on a connection that his key may use or on none.
@@ -146,7 +146,8 @@ async fn seen(app: &App, caller: &Caller, id: Uuid) -> Result<Schedule> {
 
 /// The same, locked, if the caller may change it: an admin's key needs the scope `admin` for somebody else's.
 async fn locked(conn: &mut PgConnection, caller: &Caller, id: Uuid) -> Result<Schedule> {
-    let found = schedules::lock(conn, owner(caller), ScheduleId(id)).await?;
+    // Which scope his key lacks is told to an administrator: he may know of the schedule.
+    let found = schedules::lock(conn, (!caller.is_admin()).then_some(caller.user_id), ScheduleId(id)).await?;
     let schedule = visible(caller, found)?;
     if schedule.user_id != caller.user_id && caller.lacks(Scope::Admin) {
         return Err(ApiError::new(Code::PermissionDenied, "this API key lacks the scope `admin`, which a schedule of somebody else needs"));

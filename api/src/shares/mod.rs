@@ -39,14 +39,14 @@ impl From<Share> for ShareView {
     }
 }
 
-/// What only its owner or an administrator may share.
+/// What only its owner or an administrator may share; who comes by a key is one if it has the scope `admin`.
 ///
 /// # Errors
 /// 404 for all others.
 async fn check(app: &App, caller: &Caller, what: Shared) -> Result<()> {
     let unknown = || ApiError::not_found(word(what));
     let (owner, connection) = shares::owner(&app.pool, what).await?.ok_or_else(unknown)?;
-    if (owner != caller.user_id && !caller.is_admin()) || !caller.may_see(connection) {
+    if (owner != caller.user_id && !caller.administers()) || !caller.may_see(connection) {
         return Err(unknown());
     }
     Ok(())

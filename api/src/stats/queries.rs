@@ -8,6 +8,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    access::Caller,
     app::App,
     error::{ApiError, Result},
     extract::{Page, Query},
@@ -72,9 +73,11 @@ impl From<QueryStats> for QueryStatsView {
     }
 }
 
-/// Questions of the last seven days by hour, connection and type (`query_performance_stats`).
+/// Questions of the last seven days by hour, connection and type (`query_performance_stats`); by a key that is limited to some
+/// connections, those of these and of none.
 #[utoipa::path(get, path = "/v1/stats/queries", tag = "operation", params(StatsQuery), responses((status = 200, description = "Newest hours first", body = Page<QueryStatsView>)))]
-async fn query_stats(State(app): State<App>, Query(query): Query<StatsQuery>) -> Result<axum::Json<Page<QueryStatsView>>> {
+async fn query_stats(State(app): State<App>, caller: Caller, Query(query): Query<StatsQuery>) -> Result<axum::Json<Page<QueryStatsView>>> {
     let rows = stats::queries(&app.pool, query.limit()?).await?;
-    Ok(axum::Json(Page { items: rows.into_iter().map(QueryStatsView::from).collect(), next_cursor: None }))
+    let seen = rows.into_iter().filter(|row| caller.may_see(row.connection_id));
+    Ok(axum::Json(Page { items: seen.map(QueryStatsView::from).collect(), next_cursor: None }))
 }

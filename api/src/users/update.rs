@@ -40,7 +40,8 @@ struct UserPatch {
     role: Option<Role>,
     /// Whether he may sign in.
     is_active: Option<bool>,
-    /// At least 12 characters (`auth.password_min_length`), at most 128. He has to change it before anything else, since you know it.
+    /// At least 12 characters (`auth.password_min_length`), at most 128. He has to change it before anything else, since you know it. Your
+    /// own is changed by `POST /v1/auth/password`.
     #[schema(value_type = Option<String>, format = Password, max_length = 128)]
     password: Option<SecretString>,
 }
@@ -65,6 +66,10 @@ async fn update_user(
     let loses_admin = patch.is_active == Some(false) || patch.role.is_some_and(|role| role != Role::Admin);
     if id == caller.user_id && loses_admin {
         return Err(ApiError::field("role", "you can't take your own admin rights away; let another admin do it"));
+    }
+    if id == caller.user_id && patch.password.is_some() {
+        // Whoever has only his session or key must not get his password by it.
+        return Err(ApiError::field("password", "is your own: change it by POST /v1/auth/password, which asks for the old one"));
     }
     let ends_sessions = patch.is_active == Some(false) || patch.password.is_some();
     let details = json!({ "role": patch.role, "is_active": patch.is_active, "password": patch.password.is_some() });

@@ -21,7 +21,7 @@ use crate::{
     access::Caller,
     app::App,
     error::{ApiError, Code, Result},
-    extract::{Id, Idempotency, Ids, Json, NoBody},
+    extract::{Id, Idempotency, Ids, Json, NoBody, given_moment},
     frame::Framed,
     idempotency,
 };
@@ -111,6 +111,7 @@ async fn replay(
 #[serde(deny_unknown_fields)]
 struct ReplaySince {
     /// Events of this time and later are sent (again).
+    #[serde(deserialize_with = "given_moment")]
     since: DateTime<Utc>,
     /// Where the call before ended, from its `next_cursor`.
     #[serde(default)]
