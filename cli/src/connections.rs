@@ -1,7 +1,6 @@
 //! `datagenie connections`, and finding the connection that a name means.
 
 use anyhow::Context as _;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -61,45 +60,31 @@ pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 
 async fn list(client: &Client, console: &mut Console) -> anyhow::Result<Exit> {
     let connections = client.list("v1/connections", &[], MOST).await.context("the connections can't be listed")?;
-    if console.json {
-        console.print_json(&Value::Array(connections))?;
-        return Ok(Exit::Answered);
-    }
     let fields =
         [whole("name", "/name"), field("type", "/db_type"), field("state", "/state"), whole("id", "/id"), field("error", "/error")];
-    listing::show(
-        &mut console.screen,
-        &connections,
-        &fields,
-        "no connections: an administrator registers them, and permits them to users",
-    )?;
-    Ok(Exit::Answered)
+    listing::print(console, connections, &fields, "no connections: an administrator registers them, and permits them to users")
 }
 
 async fn show(client: &Client, id: Uuid, console: &mut Console) -> anyhow::Result<Exit> {
     let connection = client.get(&format!("v1/connections/{id}"), &[], None).await?;
-    if console.json {
-        console.print_json(&connection)?;
-    } else {
-        let fields = [
-            field("name", "/name"),
-            field("display name", "/display_name"),
-            field("description", "/description"),
-            field("id", "/id"),
-            field("type", "/db_type"),
-            field("server version", "/server_version"),
-            field("state", "/state"),
-            field("error", "/error"),
-            field("hint", "/error/hint"),
-            field("active", "/is_active"),
-            field("last sync", "/last_schema_sync"),
-            field("sessions at once", "/max_connections"),
-            field("warnings", "/role_warnings"),
-            field("notes", "/probe_notes"),
-            field("created", "/created_at"),
-        ];
-        listing::details(&mut console.screen, &connection, &fields)?;
-    }
+    let fields = [
+        field("name", "/name"),
+        field("display name", "/display_name"),
+        field("description", "/description"),
+        field("id", "/id"),
+        field("type", "/db_type"),
+        field("server version", "/server_version"),
+        field("state", "/state"),
+        field("error", "/error"),
+        field("hint", "/error/hint"),
+        field("active", "/is_active"),
+        field("last sync", "/last_schema_sync"),
+        field("sessions at once", "/max_connections"),
+        field("warnings", "/role_warnings"),
+        field("notes", "/probe_notes"),
+        field("created", "/created_at"),
+    ];
+    listing::print_one(console, &connection, &fields)?;
     Ok(Exit::of_done(connection["state"] == "ready"))
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -46,10 +45,6 @@ pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     match &args.action {
         None | Some(Action::List) => {
             let files = client.list("v1/files", &[], args.limit).await.context("the files can't be listed")?;
-            if console.json {
-                console.print_json(&Value::Array(files))?;
-                return Ok(Exit::Answered);
-            }
             let fields = [
                 field("name", "/name"),
                 field("kind", "/kind"),
@@ -58,14 +53,14 @@ pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
                 field("uploaded", "/created_at"),
                 whole("id", "/id"),
             ];
-            listing::show(&mut console.screen, &files, &fields, "no files: `datagenie analyze FILE` uploads one")?;
+            listing::print(console, files, &fields, "no files: `datagenie analyze FILE` uploads one")
         }
         Some(Action::Delete { id }) => {
             client.delete(&format!("v1/files/{id}")).await?;
             console.say(&format!("deleted {id}"))?;
+            Ok(Exit::Answered)
         }
     }
-    Ok(Exit::Answered)
 }
 
 /// The id of the file that a word means: an uploaded one's own, or that of a file here, which is uploaded now.

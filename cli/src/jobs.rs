@@ -77,10 +77,6 @@ async fn list(client: &Client, filter: &Filter, console: &mut Console) -> anyhow
     query.extend(filter.state.clone().map(|state| ("state", state)));
     query.extend(filter.kind.clone().map(|kind| ("kind", kind)));
     let jobs = client.list("v1/jobs", &query, filter.limit).await?;
-    if console.json {
-        console.print_json(&Value::Array(jobs))?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("kind", "/kind"),
         field("state", "/state"),
@@ -89,21 +85,18 @@ async fn list(client: &Client, filter: &Filter, console: &mut Console) -> anyhow
         whole("id", "/id"),
         field("error", "/error"),
     ];
-    listing::show(&mut console.screen, &jobs, &fields, "no jobs")?;
-    Ok(Exit::Answered)
+    listing::print(console, jobs, &fields, "no jobs")
 }
 
 fn show(job: &Value, console: &mut Console) -> anyhow::Result<Exit> {
-    if console.json {
-        console.print_json(job)?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("id", "/id"),
         field("kind", "/kind"),
         field("state", "/state"),
         field("stage", "/stage"),
         field("about", "/subject_id"),
+        field("batch", "/batch_id"),
+        field("line", "/custom_id"),
         field("connection", "/connection_id"),
         field("attempt", "/attempt"),
         field("dead", "/dead"),
@@ -113,8 +106,8 @@ fn show(job: &Value, console: &mut Console) -> anyhow::Result<Exit> {
         field("started", "/started_at"),
         field("finished", "/finished_at"),
     ];
-    listing::details(&mut console.screen, job, &fields)?;
-    if let Some(attempts) = job["attempts"].as_array().filter(|attempts| !attempts.is_empty()) {
+    let exit = listing::print_one(console, job, &fields)?;
+    if let Some(attempts) = job["attempts"].as_array().filter(|attempts| !attempts.is_empty() && !console.json) {
         console.screen.line("")?;
         let fields = [
             field("attempt", "/attempt"),
@@ -127,5 +120,5 @@ fn show(job: &Value, console: &mut Console) -> anyhow::Result<Exit> {
         ];
         listing::show(&mut console.screen, attempts, &fields, "")?;
     }
-    Ok(Exit::Answered)
+    Ok(exit)
 }

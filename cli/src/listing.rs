@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Column, Row},
+    console::Console,
+    exit::Exit,
     screen::{Screen, Style},
     table,
     text::{pad, printable, width},
@@ -31,6 +33,32 @@ pub const fn field(heading: &'static str, at: &'static str) -> Field {
 /// A field to be copied.
 pub const fn whole(heading: &'static str, at: &'static str) -> Field {
     Field { heading, at, whole: true }
+}
+
+/// Prints a list that was asked for: as JSON where that is wanted, else as a table; of none, it says `nothing`.
+///
+/// # Errors
+/// Those of the screen.
+pub fn print(console: &mut Console, items: Vec<Value>, fields: &[Field], nothing: &str) -> anyhow::Result<Exit> {
+    if console.json {
+        console.print_json(&Value::Array(items))?;
+    } else {
+        show(&mut console.screen, &items, fields, nothing)?;
+    }
+    Ok(Exit::Answered)
+}
+
+/// Prints a resource that was asked for: as JSON where that is wanted, else a line each of its fields.
+///
+/// # Errors
+/// Those of the screen.
+pub fn print_one(console: &mut Console, item: &Value, fields: &[Field]) -> anyhow::Result<Exit> {
+    if console.json {
+        console.print_json(item)?;
+    } else {
+        details(&mut console.screen, item, fields)?;
+    }
+    Ok(Exit::Answered)
 }
 
 /// Shows resources as a table, with times in UTC; a column that is empty in all of them is left out. Of none, it says `nothing`.

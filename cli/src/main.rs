@@ -110,30 +110,44 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let mut console = Console::new(cli.access, cli.json);
-    match &cli.command {
-        Command::Login(args) => until_interrupted(session::login(args, &mut console)).await,
-        Command::Logout => session::logout(&mut console).await,
-        Command::Password(args) => until_interrupted(session::change_password(args, &mut console)).await,
-        Command::Whoami => session::whoami(&mut console).await,
-        Command::Ask(args) => ask::run(args, &mut console).await,
-        Command::Batch(args) => batch::run(args, &mut console).await,
-        Command::Analyze(args) => analyze::run(args, &mut console).await,
-        Command::Files(args) => files::run(args, &mut console).await,
-        Command::Connections(args) => connections::run(args, &mut console).await,
-        Command::Schedules(args) => schedules::run(args, &mut console).await,
-        Command::Jobs(args) => jobs::run(args, &mut console).await,
-        Command::Tail(args) => tail::run(args, &mut console).await,
-        Command::Tour(args) => tour::run(args, &mut console.screen).await,
+    let ends_itself = match &cli.command {
+        Command::Tail(_) | Command::Tour(_) => true,
+        Command::Batch(args) => args.ends_itself(),
+        _ => false,
+    };
+    if ends_itself {
+        return work(&cli.command, &mut console).await;
     }
-}
-
-/// Ctrl-C drops the work, which puts the terminal in order, where it would kill the program otherwise.
-async fn until_interrupted(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    tokio::select! {
+    // Ctrl-C drops the work, which takes half-written files away and puts the terminal in order, where it would kill the program otherwise.
+    let done = tokio::select! {
         biased;
         // Heard before the work begins.
-        _ = signal::ctrl_c() => Ok(Exit::Interrupted),
-        done = work => done,
+        _ = signal::ctrl_c() => None,
+        done = work(&cli.command, &mut console) => Some(done),
+    };
+    let Some(done) = done else {
+        console.screen.clear()?;
+        console.talk.clear()?;
+        return Ok(Exit::Interrupted);
+    };
+    done
+}
+
+async fn work(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
+    match command {
+        Command::Login(args) => session::login(args, console).await,
+        Command::Logout => session::logout(console).await,
+        Command::Password(args) => session::change_password(args, console).await,
+        Command::Whoami => session::whoami(console).await,
+        Command::Ask(args) => ask::run(args, console).await,
+        Command::Batch(args) => batch::run(args, console).await,
+        Command::Analyze(args) => analyze::run(args, console).await,
+        Command::Files(args) => files::run(args, console).await,
+        Command::Connections(args) => connections::run(args, console).await,
+        Command::Schedules(args) => schedules::run(args, console).await,
+        Command::Jobs(args) => jobs::run(args, console).await,
+        Command::Tail(args) => tail::run(args, console).await,
+        Command::Tour(args) => tour::run(args, &mut console.screen).await,
     }
 }
 

@@ -45,20 +45,21 @@ pub struct Screen {
 impl Screen {
     /// Standard output: live and in colours if it is a terminal, plain lines if not.
     pub fn stdout() -> Self {
-        Self::on(io::stdout())
+        Self::on(&io::stdout(), Box::new(io::stdout()))
     }
 
     /// Standard error, for what is no data.
     pub fn stderr() -> Self {
-        Self::on(io::stderr())
+        Self::on(&io::stderr(), Box::new(Unheard(io::stderr())))
     }
 
-    fn on(out: impl Write + IsTerminal + AsFd + 'static) -> Self {
-        let live = out.is_terminal();
+    fn on(place: &(impl IsTerminal + AsFd), out: Box<dyn Write>) -> Self {
+        // One that obeys nothing is as good as a file.
+        let live = place.is_terminal() && env::var_os("TERM").is_none_or(|name| name != "dumb");
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let own_width = || tcgetwinsize(&out).ok().filter(|size| live && size.ws_col > 0).map(|size| size.ws_col.to_string());
+        let own_width = || tcgetwinsize(place).ok().filter(|size| live && size.ws_col > 0).map(|size| size.ws_col.to_string());
         let columns = env::var("COLUMNS").ok().or_else(own_width);
-        Self::new(Box::new(out), live, live && !no_colour, columns.as_deref())
+        Self::new(out, live, live && !no_colour, columns.as_deref())
     }
 
     /// Whether it is a terminal.
@@ -161,6 +162,23 @@ impl Screen {
     }
 }
 
+/// Where one talks to whoever listens: that nobody does keeps nothing from being done.
+struct Unheard<W>(W);
+
+impl<W: Write> Write for Unheard<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Ok(bytes.len()),
+            done => done,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
 fn progress(stage: &str, elapsed: Duration) -> String {
     format!("{stage}… {:.1} s", elapsed.as_secs_f64())
 }
@@ -202,6 +220,25 @@ mod tests {
             screen.line("done")
         });
         assert_eq!(text, "\r\u{1b}[2K⠙ drafting… 0.4 s\r\u{1b}[2Kdone\n");
+    }
+
+    #[test]
+    fn talk_that_nobody_hears_is_no_error() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let mut data = Screen::new(Box::new(Closed), true, false, None);
+        assert!(data.line("4,500 of 10,000").is_err());
+        let mut talk = Screen::new(Box::new(Unheard(Closed)), true, false, None);
+        let said = talk.line("4,500 of 10,000").and_then(|()| talk.draw("░")).and_then(|()| talk.clear());
+        assert!(said.is_ok(), "{said:?}");
     }
 
     #[test]

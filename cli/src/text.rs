@@ -1,6 +1,6 @@
 //! Text for a terminal: what may be printed, how wide it is, how numbers are written.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 /// The text without what a terminal would obey instead of show. Names, cells and messages come from databases and models:
 /// an escape sequence among them must not move the cursor or change colours, a bidirectional override not reorder a line.
@@ -44,14 +44,13 @@ pub fn clip(text: &str, limit: usize) -> String {
         return text.to_owned();
     }
     let mut clipped = String::new();
-    let mut used = 0;
     for c in text.chars() {
-        let next = c.width().unwrap_or(0);
-        if used + next + 1 > limit {
+        clipped.push(c);
+        // Measured as a whole: some characters widen the one before them.
+        if width(&clipped) + 1 > limit {
+            clipped.pop();
             break;
         }
-        used += next;
-        clipped.push(c);
     }
     if limit > 0 {
         clipped.push('…');
@@ -132,6 +131,8 @@ mod tests {
         assert_eq!(clip("대한민국", 4), "대…");
         assert_eq!(clip("대한민국", 8), "대한민국");
         assert_eq!(clip("abc", 0), "");
+        assert!(width(&clip(&"\u{2764}\u{FE0F}".repeat(9), 5)) <= 5);
+        assert_eq!(width("\u{1112}\u{1161}\u{11AB}"), 2, "decomposed too");
         assert_eq!(pad("서울", 6, false), "서울  ");
         assert_eq!(pad("서울", 6, true), "  서울");
     }

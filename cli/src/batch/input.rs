@@ -4,7 +4,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Read as _, Write},
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
@@ -19,22 +20,16 @@ const MAX_LINE: usize = 1024 * 1024;
 /// The columns of a CSV file that mean something.
 const COLUMNS: [&str; 5] = ["custom_id", "question", "sql", "connection_id", "file_id"];
 
-/// The lines to send, in a temporary file that goes when this is dropped.
+/// The lines to send.
 pub struct Input {
-    /// The file.
-    pub path: PathBuf,
+    /// A temporary file without a name: it goes with its last handle, however the program ends.
+    pub file: Arc<File>,
     /// How many questions.
     pub questions: u64,
     /// What tells this input from another.
     pub digest: String,
     /// Columns of a CSV file that are not used.
     pub unused: Vec<String>,
-}
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 /// Writes and hashes what is sent.
@@ -72,14 +67,16 @@ pub fn read(source: &str) -> anyhow::Result<Input> {
 
 fn read_from(mut from: impl BufRead, is_csv: bool) -> anyhow::Result<Input> {
     let path = std::env::temp_dir().join(format!("datagenie-batch-{}.jsonl", Uuid::new_v4()));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("{} can't be written", path.display()))?;
-    let mut input = Input { path, questions: 0, digest: String::new(), unused: Vec::new() };
-    let mut lines = Lines { out: BufWriter::new(file), hash: Sha256::new() };
-    if is_csv || !looks_like_json(&mut from)? {
-        of_csv(from, &mut lines, &mut input)?;
-    } else {
-        of_json_lines(from, &mut lines, &mut input)?;
+    fs::remove_file(&path).with_context(|| format!("{} can't be deleted", path.display()))?;
+    let out = BufWriter::new(file.try_clone().context("the temporary file can't be written")?);
+    let mut input = Input { file: Arc::new(file), questions: 0, digest: String::new(), unused: Vec::new() };
+    let mut lines = Lines { out, hash: Sha256::new() };
+    match first_byte(&mut from)? {
+        Some(b'[') if !is_csv => bail!("it is a JSON array; write an object a line, as `jq -c '.[]'` does"),
+        None | Some(b'{') if !is_csv => of_json_lines(from, &mut lines, &mut input)?,
+        _ => of_csv(from, &mut lines, &mut input)?,
     }
     lines.out.flush().context("the temporary file can't be written")?;
     if input.questions == 0 {
@@ -89,10 +86,11 @@ fn read_from(mut from: impl BufRead, is_csv: bool) -> anyhow::Result<Input> {
     Ok(input)
 }
 
-fn looks_like_json(from: &mut impl BufRead) -> io::Result<bool> {
+/// The first byte that is no white space, of what can be looked at without reading it.
+fn first_byte(from: &mut impl BufRead) -> io::Result<Option<u8>> {
     let head = from.fill_buf()?;
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    Ok(head.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|first| *first == b'{'))
+    Ok(head.iter().copied().find(|byte| !byte.is_ascii_whitespace()))
 }
 
 /// Each line goes as it is, so that the server's line numbers are the file's. One without a `custom_id` gets one.
@@ -157,11 +155,15 @@ fn of_csv(from: impl BufRead, lines: &mut Lines, input: &mut Input) -> anyhow::R
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek as _;
+
     use super::*;
 
     fn lines_of(bytes: &[u8], is_csv: bool) -> anyhow::Result<(Vec<String>, u64, Vec<String>)> {
         let input = read_from(bytes, is_csv)?;
-        let text = fs::read_to_string(&input.path).expect("it is there");
+        let mut text = String::new();
+        let mut file = &*input.file;
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).expect("it is there");
         Ok((text.lines().map(str::to_owned).collect(), input.questions, input.unused.clone()))
     }
 
@@ -199,18 +201,16 @@ mod tests {
         let told = |text: &str, is_csv| lines_of(text.as_bytes(), is_csv).err().map(|e| format!("{e:#}")).unwrap_or_default();
         assert!(told("name,city\na,b\n", true).contains("must be `question`"));
         assert!(told("how many?\n", false).contains("it names: how many?"));
+        assert!(told("\u{feff} [{\"question\": \"how many?\"}]", false).contains("an object a line"));
         assert!(told("", false).contains("no questions") && told("question\n", true).contains("no questions"));
         assert!(told(&format!("{{{}", "x".repeat(MAX_LINE)), false).contains("line 1 is longer"));
     }
 
     #[test]
-    fn the_same_questions_have_the_same_digest_and_the_temporary_file_goes() {
+    fn the_same_questions_have_the_same_digest() {
         let one = read_from(b"{\"question\":\"a\"}".as_slice(), false).expect("a line");
         let two = read_from(b"{\"question\":\"a\"}\n".as_slice(), false).expect("a line");
         let other = read_from(b"{\"question\":\"b\"}".as_slice(), false).expect("a line");
         assert!(one.digest == two.digest && one.digest != other.digest);
-        let path = one.path.clone();
-        drop(one);
-        assert!(!path.exists());
     }
 }

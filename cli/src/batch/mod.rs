@@ -53,6 +53,13 @@ enum Action {
     },
 }
 
+impl Args {
+    /// Whether Ctrl-C is answered by the command itself, which tells how to go on.
+    pub fn ends_itself(&self) -> bool {
+        matches!(self.action, Action::Run(_))
+    }
+}
+
 /// Runs, shows, fetches, stops or lists.
 ///
 /// # Errors
@@ -77,10 +84,6 @@ pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 async fn list(client: &Client, status: Option<&str>, limit: usize, console: &mut Console) -> anyhow::Result<Exit> {
     let filters: Vec<(&str, String)> = status.map(|status| ("status", status.to_owned())).into_iter().collect();
     let batches = client.list("v1/batches", &filters, limit).await.context("the batches can't be listed")?;
-    if console.json {
-        console.print_json(&Value::Array(batches))?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("status", "/status"),
         field("questions", "/counts/total"),
@@ -89,15 +92,10 @@ async fn list(client: &Client, status: Option<&str>, limit: usize, console: &mut
         field("created", "/created_at"),
         whole("id", "/id"),
     ];
-    listing::show(&mut console.screen, &batches, &fields, "no batches: `datagenie batch run FILE --out FILE` makes one")?;
-    Ok(Exit::Answered)
+    listing::print(console, batches, &fields, "no batches: `datagenie batch run FILE --out FILE` makes one")
 }
 
 fn show(batch: &Value, console: &mut Console) -> anyhow::Result<Exit> {
-    if console.json {
-        console.print_json(batch)?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("id", "/id"),
         field("status", "/status"),
@@ -118,8 +116,18 @@ fn show(batch: &Value, console: &mut Console) -> anyhow::Result<Exit> {
         field("created", "/created_at"),
         field("finished", "/finished_at"),
     ];
-    listing::details(&mut console.screen, batch, &fields)?;
-    Ok(Exit::Answered)
+    listing::print_one(console, batch, &fields)
+}
+
+/// Waits for the end of a batch, and shows it.
+///
+/// # Errors
+/// Those of the client, and of the screen.
+pub async fn follow(client: &Client, id: Uuid, console: &mut Console) -> anyhow::Result<Exit> {
+    let first = client.get(&format!("v1/batches/{id}"), &[], None).await?;
+    let ended = run::watched(client, id, first, &mut console.talk).await?;
+    show(&ended, console)?;
+    Ok(run::exit_of(&ended))
 }
 
 /// Whether a batch will not change any more.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tokio::{
     signal::{
@@ -14,7 +14,7 @@ use tokio::{
         unix::{SignalKind, signal},
     },
     task::spawn_blocking,
-    time::Instant,
+    time::{Instant, sleep},
 };
 use url::Url;
 use uuid::Uuid;
@@ -32,6 +32,7 @@ use crate::{
     console::Console,
     exit::Exit,
     out_file::has_folder,
+    screen::Screen,
     watch::{self, Watched},
 };
 
@@ -90,6 +91,9 @@ pub struct Args {
 /// For files that can't be used, another run's state, and those of the client.
 pub async fn run(client: &Client, args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     has_folder(&args.out)?;
+    if is_same(&args.file, &args.out) {
+        bail!("--out names the file of the questions, which the results would replace: name another");
+    }
     let wanted = results::query(args.format.map_or_else(|| Form::of(&args.out), Ok)?, args.bom)?;
     let done = tokio::select! {
         biased;
@@ -121,16 +125,44 @@ async fn work(client: &Client, args: &Args, wanted: &results::Query, console: &m
         Some(id) => (id, resumed(client, args, options, begun.as_ref(), id, console).await?),
         None => submitted(client, args, options, begun, console).await?,
     };
+    let ended = watched(client, id, first, &mut console.talk).await?;
+    fetched(client, id, wanted, &args.out).await?;
+    state::forget(&args.out)?;
+    finish(&ended, started.elapsed(), &args.out, console)
+}
+
+/// Waits for the end of a batch, and shows how far it is.
+///
+/// # Errors
+/// Those of the client; an outage only after five minutes of it.
+pub async fn watched(client: &Client, id: Uuid, first: Value, talk: &mut Screen) -> anyhow::Result<Value> {
     let path = format!("v1/batches/{id}");
     let mut progress = Progress::default();
     let watched = Watched { client, path: &path, hold: 1, outage: OUTAGE };
-    let talk = &mut console.talk;
     let ended = watched.until(first, is_over, |batch, elapsed| progress.show(talk, batch, elapsed)).await;
-    console.talk.clear()?;
-    let ended = ended?;
-    results::save(client, id, wanted, &args.out).await?;
-    state::forget(&args.out)?;
-    finish(&ended, started.elapsed(), &args.out, console)
+    talk.clear()?;
+    ended
+}
+
+/// Writes the results, from the beginning again where the server goes away in the middle.
+async fn fetched(client: &Client, id: Uuid, wanted: &results::Query, out: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        match results::save(client, id, wanted, out).await {
+            Err(error) if is_outage(&error) && started.elapsed() < OUTAGE => sleep(Duration::from_secs(1)).await,
+            done => return done,
+        }
+    }
+}
+
+fn is_outage(error: &anyhow::Error) -> bool {
+    error.chain().find_map(|cause| cause.downcast_ref::<ClientError>()).is_some_and(ClientError::is_outage)
+}
+
+/// Whether the results would be written over the questions.
+fn is_same(file: &str, out: &Path) -> bool {
+    let place = |path: &Path| path.canonicalize().ok();
+    file != "-" && place(out).is_some_and(|out| place(Path::new(file)) == Some(out))
 }
 
 /// What goes with the questions.
@@ -205,7 +237,7 @@ async fn submitted(
     }
     let query: Vec<(&str, String)> = state.options.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let label = format!("sending {} questions", input.questions);
-    let sending = client.submit_batch(&input.path, &query, &state.key);
+    let sending = client.submit_batch(&input.file, &query, &state.key);
     let batch = match watch::during(&mut console.talk, &label, Instant::now(), sending).await? {
         Ok(batch) => batch,
         Err(error) if is_final(&error, is_again) => {
@@ -249,8 +281,13 @@ fn finish(batch: &Value, elapsed: Duration, out: &Path, console: &mut Console) -
         _ => "",
     };
     console.say(&format!("{}{why} ({:.1} s); results in {}", progress::told(batch), elapsed.as_secs_f64(), out.display()))?;
+    Ok(exit_of(batch))
+}
+
+/// Whether every question of a batch that has ended was answered.
+pub fn exit_of(batch: &Value) -> Exit {
     let (_, total) = progress::done_of(batch);
-    Ok(Exit::of_done(batch["status"] == "completed" && progress::count(batch, "success") == total))
+    Exit::of_done(batch["status"] == "completed" && progress::count(batch, "success") == total)
 }
 
 /// Ctrl-C, or the end of the session that this runs in.
@@ -323,6 +360,18 @@ mod tests {
         assert!([401, 429, 503].into_iter().all(|status| leaves_it_standing(&problem(status).context("asking"))));
         assert!(![404, 422].into_iter().any(|status| leaves_it_standing(&problem(status))));
         assert!(!leaves_it_standing(&anyhow::anyhow!("another run")));
+    }
+
+    #[test]
+    fn questions_are_not_written_over() {
+        let folder = std::env::temp_dir().join(format!("datagenie-same-{}", Uuid::new_v4()));
+        std::fs::create_dir(&folder).expect("a temporary folder");
+        let file = folder.join("q.csv");
+        std::fs::write(&file, "question\n").expect("a file");
+        let name = file.display().to_string();
+        assert!(is_same(&name, &file) && is_same(&name, &folder.join(".").join("q.csv")));
+        assert!(!is_same(&name, &folder.join("a.csv")) && !is_same("-", &file));
+        std::fs::remove_dir_all(&folder).expect("the temporary folder goes");
     }
 
     #[test]

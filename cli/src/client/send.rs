@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a call is sent again that found nobody.
 const RESENT: u32 = 2;
 const MAX_BODY: usize = 64 * 1024 * 1024;
-const MAX_PROBLEM: usize = 64 * 1024;
+/// A refused batch tells the first hundred of its bad lines, each with its name and a sentence.
+const MAX_PROBLEM: usize = 1024 * 1024;
 
 impl Client {
     /// A request with the caller's key and the time limit of a call.
@@ -126,5 +127,89 @@ impl Client {
 
     pub(super) fn unreachable(&self, source: reqwest::Error) -> ClientError {
         ClientError::Unreachable { url: self.base.to_string(), source: source.without_url() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        join,
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::{
+        client::{Order, Server},
+        exit::Exit,
+    };
+
+    /// Answers one connection after the other, and is gone after the last answer.
+    async fn serve(listener: TcpListener, answers: &[&str]) {
+        for answer in answers {
+            let mut stream = listener.accept().await.expect("a connection").0;
+            assert!(stream.read(&mut [0; 4096]).await.expect("it is read") > 0, "a request comes");
+            let answer = answer.replace("HTTP", "HTTP/1.1").replace('|', "\r\n");
+            stream.write_all(answer.as_bytes()).await.expect("it is heard");
+            let _ = stream.shutdown().await;
+        }
+    }
+
+    async fn asked(answers: &[&str], key: Option<&str>) -> Result<Value, ClientError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        let client = Client::new(&Server { url: Url::parse(&url).expect("a URL"), key: Key::None }).expect("a client");
+        let order = Order { key, ..Order::default() };
+        join!(client.post("v1/x", order), serve(listener, answers)).0
+    }
+
+    const DONE: &str = "HTTP 200 OK|content-length: 4|connection: close||true";
+    const BUSY: &str = "HTTP 429 Too Many Requests|retry-after: 0|content-length: 0|connection: close||";
+    const BROKEN: &str = "HTTP 502 Bad Gateway|content-length: 0|connection: close||";
+    const CUT_OFF: &str = "HTTP 200 OK|content-length: 400|connection: close||{\"id\"";
+
+    fn exit(answer: Result<Value, ClientError>) -> Exit {
+        answer.map_or_else(|error| Exit::of_error(&error.into()), |_| Exit::Answered)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_when_to_come_again_is_asked_again() {
+        assert_eq!(asked(&[BUSY, BUSY, DONE], None).await.ok(), Some(Value::Bool(true)));
+        let long = "HTTP 429 Too Many Requests|retry-after: 3600|content-length: 0|connection: close||";
+        let told = asked(&[long], None).await.expect_err("it is not waited for");
+        assert_eq!(told.hint().as_deref(), Some("try again in 3600 s"));
+        assert_eq!(exit(Err(told)), Exit::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_broken_one_is_asked_again_only_where_that_does_nothing_twice() {
+        assert_eq!(exit(asked(&[BROKEN, DONE], Some("key")).await), Exit::Answered);
+        assert_eq!(exit(asked(&[BROKEN], None).await), Exit::Unavailable);
+        assert_eq!(exit(asked(&[CUT_OFF], None).await), Exit::Unavailable);
+        // Nobody is there any more.
+        assert_eq!(exit(asked(&[BROKEN], Some("key")).await), Exit::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_long_list_of_what_is_wrong_is_read_whole() {
+        let error = format!(r#"{{"line":7,"custom_id":"{}","message":"must not be empty"}}"#, "가".repeat(256));
+        let body = format!(r#"{{"code":"invalid_request","errors":[{}]}}"#, [error.as_str(); 100].join(","));
+        let answer = format!("HTTP 422 Unprocessable Content|content-length: {}|connection: close||{body}", body.len());
+        match asked(&[answer.as_str()], Some("key")).await {
+            Err(ClientError::Problem(problem)) => assert_eq!((problem.code.as_str(), problem.lines().count()), ("invalid_request", 100)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_may_not_is_told_so_whatever_the_answer_holds() {
+        for (status, expected) in
+            [("401 Unauthorized", Exit::NotPermitted), ("403 Forbidden", Exit::NotPermitted), ("410 Gone", Exit::Unanswered)]
+        {
+            let answer = format!("HTTP {status}|content-length: 6|connection: close||<html>");
+            assert_eq!(exit(asked(&[answer.as_str()], Some("key")).await), expected, "{status}");
+        }
+        assert_eq!(exit(asked(&["HTTP 200 OK|content-length: 6|connection: close||<html>"], None).await), Exit::Unavailable);
     }
 }

@@ -2,14 +2,16 @@
 
 use std::{
     io,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use futures::{Stream, stream};
 use reqwest::{Body, Method, header};
 use serde_json::Value;
-use tokio::{fs::File, io::AsyncReadExt as _};
+use tokio::{fs::File, io::AsyncReadExt as _, task::spawn_blocking};
 use uuid::Uuid;
 
 use super::{Client, ClientError};
@@ -22,6 +24,8 @@ const PIECE: usize = 64 * 1024;
 enum Part {
     Bytes(Vec<u8>),
     Closed(PathBuf),
+    /// A file without a name, from this place on. Read by place: one that is sent again may still be read by the sending before.
+    Kept(Arc<std::fs::File>, u64),
     Open(File),
 }
 
@@ -47,18 +51,21 @@ impl Client {
     }
 
     /// Submits a batch: a file of JSON lines, and the options that go with it. The same key makes one batch, however often it is sent.
-    pub async fn submit_batch(&self, lines: &Path, options: &[(&str, String)], key: &str) -> Result<Value, ClientError> {
+    pub async fn submit_batch(&self, lines: &Arc<std::fs::File>, options: &[(&str, String)], key: &str) -> Result<Value, ClientError> {
         let url = self.endpoint("v1/batches", options)?;
-        let response = self
-            .persist(|| {
-                self.stream_request(Method::POST, url.clone())
-                    .timeout(UPLOAD_TIMEOUT)
-                    .header(header::CONTENT_TYPE, "application/jsonl")
-                    .header("Idempotency-Key", key)
-                    .body(Body::wrap_stream(pieces(vec![Part::Closed(lines.to_owned())])))
-            })
-            .await?;
-        self.json(response, "batch").await
+        let build = || {
+            self.stream_request(Method::POST, url.clone())
+                .timeout(UPLOAD_TIMEOUT)
+                .header(header::CONTENT_TYPE, "application/jsonl")
+                .header("Idempotency-Key", key)
+                .body(Body::wrap_stream(pieces(vec![Part::Kept(lines.clone(), 0)])))
+        };
+        let response = self.persist(build).await?;
+        match self.json(response, "batch").await {
+            // The answer broke off; the batch is there.
+            Err(error) if error.is_worth_resending() => self.json(self.persist(build).await?, "batch").await,
+            read => read,
+        }
     }
 }
 
@@ -75,6 +82,13 @@ fn form(boundary: &str, name: &str, include_hidden: bool) -> (Vec<u8>, Vec<u8>) 
     (head.into_bytes(), format!("\r\n--{boundary}--\r\n").into_bytes())
 }
 
+fn read_piece(file: &std::fs::File, at: u64) -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; PIECE];
+    let read = file.read_at(&mut piece, at)?;
+    piece.truncate(read);
+    Ok(piece)
+}
+
 /// The bytes of all parts, one after the other. A file is opened when its turn comes, and never whole in memory.
 fn pieces(parts: Vec<Part>) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static {
     let mut parts = parts;
@@ -85,6 +99,15 @@ fn pieces(parts: Vec<Part>) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 
                 None => return Ok(None),
                 Some(Part::Bytes(bytes)) => return Ok(Some((bytes, left))),
                 Some(Part::Closed(path)) => File::open(path).await?,
+                Some(Part::Kept(file, at)) => {
+                    let from = file.clone();
+                    let piece = spawn_blocking(move || read_piece(&from, at)).await??;
+                    if piece.is_empty() {
+                        continue;
+                    }
+                    left.push(Part::Kept(file, at + piece.len() as u64));
+                    return Ok(Some((piece, left)));
+                }
                 Some(Part::Open(file)) => file,
             };
             let mut piece = vec![0; PIECE];
@@ -117,6 +140,19 @@ mod tests {
         let sent: Vec<Vec<u8>> = pieces(parts).try_collect().await.expect("the file is read");
         assert_eq!(sent.concat(), [head, content, tail].concat());
         std::fs::remove_file(&path).expect("the temporary file goes");
+    }
+
+    #[tokio::test]
+    async fn a_kept_file_is_sent_from_its_beginning_each_time() {
+        let path = std::env::temp_dir().join(format!("datagenie-kept-{}", Uuid::new_v4()));
+        let file = std::fs::File::options().read(true).write(true).create_new(true).open(&path).expect("a temporary file");
+        std::fs::remove_file(&path).expect("it has no name");
+        let file = Arc::new(file);
+        io::Write::write_all(&mut &*file, b"lines").expect("it is written");
+        for _ in 0..2 {
+            let sent: Vec<Vec<u8>> = pieces(vec![Part::Kept(file.clone(), 0)]).try_collect().await.expect("the file is read");
+            assert_eq!(sent.concat(), b"lines");
+        }
     }
 
     #[tokio::test]

@@ -88,10 +88,6 @@ pub async fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 
 async fn list(client: &Client, console: &mut Console) -> anyhow::Result<Exit> {
     let schedules = client.list("v1/schedules", &[], MOST).await.context("the schedules can't be listed")?;
-    if console.json {
-        console.print_json(&Value::Array(schedules))?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         whole("name", "/name"),
         field("cron", "/cron"),
@@ -99,15 +95,10 @@ async fn list(client: &Client, console: &mut Console) -> anyhow::Result<Exit> {
         field("next", "/next_run_at"),
         whole("id", "/id"),
     ];
-    listing::show(&mut console.screen, &schedules, &fields, "no schedules: `datagenie schedules create` makes one")?;
-    Ok(Exit::Answered)
+    listing::print(console, schedules, &fields, "no schedules: `datagenie schedules create` makes one")
 }
 
 fn show(schedule: &Value, console: &mut Console) -> anyhow::Result<Exit> {
-    if console.json {
-        console.print_json(schedule)?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("name", "/name"),
         field("id", "/id"),
@@ -125,8 +116,7 @@ fn show(schedule: &Value, console: &mut Console) -> anyhow::Result<Exit> {
         field("connection", "/action/connection_id"),
         field("created", "/created_at"),
     ];
-    listing::details(&mut console.screen, schedule, &fields)?;
-    Ok(Exit::Answered)
+    listing::print_one(console, schedule, &fields)
 }
 
 async fn change(client: &Client, named: &Named, what: &str, console: &mut Console) -> anyhow::Result<Exit> {
@@ -138,10 +128,6 @@ async fn change(client: &Client, named: &Named, what: &str, console: &mut Consol
 async fn runs(client: &Client, named: &Named, limit: usize, console: &mut Console) -> anyhow::Result<Exit> {
     let id = id_of(client, &named.schedule).await?;
     let runs = client.list(&format!("v1/schedules/{id}/runs"), &[], limit).await?;
-    if console.json {
-        console.print_json(&Value::Array(runs))?;
-        return Ok(Exit::Answered);
-    }
     let fields = [
         field("time", "/fire_time"),
         field("by hand", "/by_hand"),
@@ -149,9 +135,9 @@ async fn runs(client: &Client, named: &Named, limit: usize, console: &mut Consol
         field("reason", "/reason"),
         field("job", "/job_state"),
         whole("question", "/question_id"),
+        whole("batch", "/batch_id"),
     ];
-    listing::show(&mut console.screen, &runs, &fields, "it has not run yet")?;
-    Ok(Exit::Answered)
+    listing::print(console, runs, &fields, "it has not run yet")
 }
 
 /// The id of the schedule that the caller named, by id or by name.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Named, id_of};
 use crate::{
+    batch,
     client::{Client, ClientError, Order},
     console::Console,
     exit::Exit,
@@ -68,7 +69,10 @@ pub async fn run(client: &Client, args: &Args, console: &mut Console) -> anyhow:
             }
             Ok(Exit::of_done(ended["state"] == "succeeded"))
         }
-        (None, None) => tell(&run, console),
+        (None, None) => match run["batch_id"].as_str().and_then(|id| id.parse().ok()) {
+            Some(id) => batch::follow(client, id, console).await,
+            None => tell(&run, console),
+        },
     }
 }
 
@@ -91,11 +95,7 @@ async fn made(client: &Client, schedule: Uuid, asked: &Value) -> anyhow::Result<
 }
 
 fn tell(run: &Value, console: &mut Console) -> anyhow::Result<Exit> {
-    if console.json {
-        console.print_json(run)?;
-    } else {
-        let fields = [field("run", "/id"), field("state", "/state"), field("reason", "/reason"), field("upkeep", "/upkeep_run_id")];
-        listing::details(&mut console.screen, run, &fields)?;
-    }
+    let fields = [field("run", "/id"), field("state", "/state"), field("reason", "/reason"), field("upkeep", "/upkeep_run_id")];
+    listing::print_one(console, run, &fields)?;
     Ok(Exit::of_done(run["state"] == "asked" || run["state"] == "fired"))
 }
