@@ -139,9 +139,10 @@ pub async fn cleanup(fleet: &mut Fleet, old: i64, seconds: u64) -> anyhow::Resul
     load::submit(&question, LINES, Until::After(Duration::from_secs(1))).await?;
     let alone_ms = load::submit(&question, LINES, Until::After(time)).await?.latency_ms;
     fleet.ledger.forget_upkeep().await?;
+    let oldest = fleet.ledger.oldest_question().await?;
     fleet.start_scheduler()?;
     let began = Instant::now();
-    while fleet.ledger.old_questions().await? == old {
+    while fleet.ledger.oldest_question().await? == oldest {
         ensure!(began.elapsed() < STALLED, "no old question was removed for {} s", STALLED.as_secs());
         sleep(LOOK_AGAIN).await;
     }

@@ -110,6 +110,9 @@ impl fmt::Display for Report {
         for violation in &self.violations {
             writeln!(f, "VIOLATED: {violation}")?;
         }
+        for job in &self.account.standing.left {
+            writeln!(f, "NOT OVER: {job}")?;
+        }
         Ok(())
     }
 }

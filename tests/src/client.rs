@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How long a question may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+use crate::wait::DEADLINE;
 
 /// Sends requests as somebody, or as nobody.
 #[derive(Clone)]
@@ -153,16 +152,16 @@ impl Client {
     /// Waits for the end of a question: the whole of it.
     ///
     /// # Panics
-    /// If it has not ended after 30 s.
+    /// If it has not ended after a minute.
     pub async fn wait(&self, id: impl Display) -> Value {
-        let deadline = Instant::now() + ANSWER_LIMIT;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             let reply = self.get_waiting(format!("/v1/questions/{id}"), 10).await;
             assert!(matches!(reply.status, 200 | 202), "the question can't be read: {} {}", reply.status, reply.text);
             if reply.body["status"] != "pending" {
                 return reply.body;
             }
-            assert!(Instant::now() < deadline, "no answer after {} s: {}", ANSWER_LIMIT.as_secs(), reply.body);
+            assert!(Instant::now() < deadline, "no answer after {} s: {}", DEADLINE.as_secs(), reply.body);
         }
     }
 

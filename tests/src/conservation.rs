@@ -23,6 +23,8 @@ pub use self::{
 };
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A look counts for no more: a machine that stands still for an hour and goes on has not waited for an hour.
+const LONGEST_LOOK: Duration = Duration::from_secs(6);
 
 /// What the tables say of everything that was accepted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Standing {
     pub terminal: u64,
     /// Jobs that are not.
     pub open: u64,
+    /// How the first ten of these stand.
+    pub left: Vec<serde_json::Value>,
     /// Jobs that count as running or hold a lease, and are not over.
     pub leases: u64,
     /// Jobs that ended without a terminal event.
@@ -103,6 +107,11 @@ SELECT jsonb_build_object(
     'jobs', (SELECT count(*) FROM jobs),
     'terminal', (SELECT count(*) FROM jobs WHERE state IN ('succeeded', 'failed', 'cancelled')),
     'open', (SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')),
+    'left', (SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]') FROM (
+        SELECT id, lane, state, attempt, crashes, worker, stage, run_at, rung_at, claimed_at, lease_until, deadline, dg_now() AS now, error,
+            (SELECT jsonb_object_agg(outcome, tries) FROM (
+                SELECT outcome, count(*) AS tries FROM job_attempts a WHERE a.job_id = jobs.id GROUP BY outcome) o) AS tries
+        FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY id LIMIT 10) l),
     'leases', (SELECT count(*) FROM jobs WHERE finished_at IS NULL AND (state = 'running' OR lease_id IS NOT NULL)),
     'without_event', (SELECT count(*) FROM told WHERE finished_at IS NOT NULL AND events = 0),
     'doubled_events', (SELECT count(*) FROM told WHERE events > 1),
@@ -123,19 +132,21 @@ impl Standing {
         serde_json::from_value(counted).map_err(|error| sqlx::Error::Decode(Box::new(error)))
     }
 
-    /// Waits until every job is over, at most so long, and counts. What is not over then is among the counts.
+    /// Waits until every job is over, at most so long while the machine runs, and counts. What is not over then is among the counts.
     ///
     /// # Errors
     /// If the database does not answer in the end.
     pub async fn settled(pool: &PgPool, accepted: &[Uuid], limit: Duration) -> Result<Self, sqlx::Error> {
-        let deadline = Instant::now() + limit;
+        let mut left = limit;
         loop {
+            let began = Instant::now();
             let open: Result<i64, sqlx::Error> =
                 sqlx::query_scalar("SELECT count(*) FROM jobs WHERE finished_at IS NULL").fetch_one(pool).await;
-            if matches!(open, Ok(0)) || Instant::now() >= deadline {
+            if matches!(open, Ok(0)) || left.is_zero() {
                 return Self::of(pool, accepted).await;
             }
             sleep(LOOK_AGAIN).await;
+            left = left.saturating_sub(began.elapsed().min(LONGEST_LOOK));
         }
     }
 

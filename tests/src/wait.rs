@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How long is waited at most.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+/// How long is waited at most. No promise of ours, which a test checks, but the time after which something on a machine with two busy
+/// cores counts as never: half of what a whole test may take.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Looks every 20 ms until `look` finds something, and gives that.
 ///
 /// # Panics
-/// With `what` after 20 s.
+/// With `what` after a minute.
 pub async fn until<T, F, L>(mut look: F, what: &str) -> T
 where
     F: FnMut() -> L,

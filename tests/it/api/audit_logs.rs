@@ -2,7 +2,7 @@
 
 use datagenie_common::store::audit::{
     self,
-    search::{self, Filter, Place},
+    search::{self, Filter, Place, Walk},
 };
 use datagenie_tests::{Client, TestApp, until};
 use futures::future::join_all;
@@ -35,13 +35,19 @@ async fn count(app: &TestApp, action: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_searched_by_each_filter() {
-    let app = app().await;
+    let app = TestApp::builder().no_worker().no_scheduler().with_setting("api.trusted_proxies", "127.0.0.8/32").start().await;
     let alice = app.client("alice").await;
     let created = alice.post("/v1/api-keys", json!({ "name": "find me", "scopes": ["read"] })).await.expect(201);
     let request = created.header("x-request-id").to_owned();
     let refused =
         app.anonymous().from_address("127.0.0.7").post("/v1/auth/login", json!({ "username": "alice", "password": "wrong" })).await;
     refused.problem(401, "invalid_credentials");
+    // Our proxy says for whom it asks; anybody else may say what he likes.
+    for (from, claimed) in [("127.0.0.8", "6.6.6.6, 198.51.100.9"), ("127.0.0.7", "203.0.113.5")] {
+        let body = json!({ "username": "alice", "password": "wrong" });
+        let login = app.anonymous().from_address(from).request(reqwest::Method::POST, "/v1/auth/login").json(&body);
+        app.anonymous().send(login.header("x-forwarded-for", claimed)).await.problem(401, "invalid_credentials");
+    }
     let admin = &app.admin;
     let one = found(admin, &format!("request_id={request}")).await;
     assert_eq!(one.len(), 1, "{one:?}");
@@ -60,7 +66,8 @@ async fn the_log_is_searched_by_each_filter() {
         ("resource_type=session".to_owned(), 2),
         (format!("resource_id={}", created.id()), 1),
         ("result=failure".to_owned(), 1),
-        ("address=127.0.0.7".to_owned(), 1),
+        ("address=127.0.0.7".to_owned(), 2),
+        ("address=198.51.100.9&action=login".to_owned(), 1),
         ("address=127.0.0.0/29&result=failure".to_owned(), 1),
         ("q=FIND%20ME".to_owned(), 1),
         ("from=2020-01-01T00:00:00Z".to_owned(), 4),
@@ -68,7 +75,16 @@ async fn the_log_is_searched_by_each_filter() {
         let lines = found(admin, &query).await;
         assert!(lines.len() >= least, "{query}: {lines:?}");
     }
-    for query in ["q=nothing-of-this", "action=ogin", "address=10.0.0.0/8", "to=2020-01-01T00:00:00Z", "result=partial", "resource_id=x"] {
+    for query in [
+        "q=nothing-of-this",
+        "action=ogin",
+        "address=10.0.0.0/8",
+        "address=203.0.113.5",
+        "address=6.6.6.6",
+        "to=2020-01-01T00:00:00Z",
+        "result=partial",
+        "resource_id=x",
+    ] {
         assert_eq!(found(admin, query).await, [json!(null); 0], "{query}");
     }
     for query in [
@@ -113,6 +129,23 @@ async fn pages_of_the_log_miss_and_double_nothing() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), 100, "none comes twice");
+
+    // All of it at once, as an export reads it: in pieces of any size, across empty weeks and through many lines of one time.
+    for limit in [3, 7, 1_000] {
+        let filter = Filter { action: Some("page.me".to_owned()), ..Filter::default() };
+        let latest = Place { at: DateTime::from_timestamp(6_000_000_000, 0).expect("a time to come"), id: Uuid::nil() };
+        let mut walk = Walk::new(filter, DateTime::UNIX_EPOCH, latest);
+        let mut walked = Vec::new();
+        loop {
+            let lines = walk.next(&app.pool, limit).await.expect("it is read").expect("in time");
+            assert!(i64::try_from(lines.len()).is_ok_and(|count| count <= limit));
+            if lines.is_empty() {
+                break;
+            }
+            walked.extend(lines.into_iter().map(|line| format!("\"{}\"", line.id)));
+        }
+        assert_eq!(walked, ids.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>(), "{limit} at a time");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -218,6 +251,13 @@ async fn a_process_that_stops_stores_what_it_holds() {
     }
     app.api.stop().await;
     assert_eq!(count(&app, "users.listed").await, 50);
+    let lives: Vec<(String, Value)> =
+        sqlx::query_as("SELECT action::text, details FROM audit_logs WHERE resource_type = 'api' ORDER BY created_at")
+            .fetch_all(&app.pool)
+            .await
+            .expect("the log is read");
+    let told: Vec<_> = lives.iter().map(|(action, details)| (action.as_str(), &details["lost"])).collect();
+    assert_eq!(told, [("api.started", &Value::Null), ("api.stopped", &json!(0))], "one that has no end was killed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,6 +98,9 @@ async fn bodies_that_are_bombs_are_refused_for_what_they_are() {
         (format!(r#"{{"question":{}}}"#, deep(100_000)), 400),
         (format!("{}1{}", r#"{"question":"#.repeat(50_000), "}".repeat(50_000)), 400),
         (r#"{"question":"a","question":"b"}"#.to_owned(), 422),
+        (r#"["how many?",null,null,null,null,null,null,null]"#.to_owned(), 422),
+        (r#"{"question":"a","deadline_seconds":-0}"#.to_owned(), 422),
+        (r#"{"question":"a","deadline_seconds":18446744073709551616}"#.to_owned(), 422),
         (r#"{"question":"a","deadline_seconds":1e400}"#.to_owned(), 400),
         (r#"{"question":"a","deadline_seconds":123456789012345678901234567890}"#.to_owned(), 422),
         (r#"{"question":"a","deadline_seconds":NaN}"#.to_owned(), 400),
@@ -193,7 +196,9 @@ async fn sql_in_a_text_is_a_text() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_one_address_is_answered_and_keeps_nobody_out() {
     const FLOOD: usize = 4_000;
-    let app = idle().await;
+    // It fills with 10 a second, which is not as fast as the flood is.
+    let limited = TestApp::builder().no_worker().no_scheduler().with_setting("api.anonymous_per_minute", "600");
+    let app = limited.start().await;
     let alice = app.client("alice").await;
     let nobody = app.anonymous();
     let flood = stream::iter(0..FLOOD).map(|n| {
@@ -212,4 +217,21 @@ async fn a_flood_from_one_address_is_answered_and_keeps_nobody_out() {
     };
     let (statuses, ()) = tokio::join!(statuses, work);
     assert!(statuses.iter().all(|&status| status == 401 || status == 429), "no 5xx: {statuses:?}");
+    assert!(statuses.contains(&429), "nobody was refused");
+    // One more than there is room for: whatever the time that the flood took.
+    let refused = datagenie_tests::until(
+        || async { Some(nobody.get("/nowhere", None).await).filter(|reply| reply.status == 429) },
+        "an address that asks too much waits",
+    );
+    let refused = refused.await;
+    refused.problem(429, "too_many_requests");
+    assert_eq!(refused.header("ratelimit-policy"), r#""anonymous";q=600;w=60"#);
+    assert!(refused.header("ratelimit").starts_with(r#""anonymous";r=0;t="#), "{:?}", refused.headers);
+    assert_eq!(refused.header("retry-after"), "1");
+    for path in ["/healthz", "/readyz"] {
+        let _ = nobody.get(path, None).await.expect(200);
+    }
+    let _ = nobody.login("alice", app.password()).await;
+    let elsewhere = nobody.from_address("127.0.40.1").get("/nowhere", None).await;
+    elsewhere.problem(404, "not_found");
 }

@@ -77,6 +77,7 @@ async fn what_is_on_other_connections_is_unknown_to_it() {
     for (method, path) in calls {
         key.send(key.request(method, path)).await.problem(404, "not_found");
     }
+    key.get("/v1/audit-logs", None).await.problem(403, "permission_denied");
     let body = json!({ "can_query": false, "max_rows_per_query": 1, "max_execution_time_seconds": 1 });
     key.put(&permission, body).await.problem(404, "not_found");
     assert_eq!(app.admin.get(&permission, None).await.expect(200).body["can_query"], true, "it stays as it was");

@@ -1,6 +1,6 @@
 //! Passwords: which are taken, how they are changed, and what a password that somebody else knows still lets one do.
 
-use datagenie_tests::{Client, TestApp};
+use datagenie_tests::{Client, TestApp, until};
 use serde_json::{Value, json};
 
 const NEW: &str = "seven cats on a roof";
@@ -86,6 +86,35 @@ async fn a_change_needs_the_old_password_and_ends_the_other_sessions() {
     let results: Vec<_> = lines.iter().map(|(result, _)| result.as_str()).collect();
     assert_eq!(results, ["failure", "success"], "what was refused before the old password was looked at is no attempt");
     assert_eq!(lines[1].1.as_ref().map(|details| details["sessions_ended"].clone()), Some(json!(1)));
+    the_old_one_opens_nothing_while_it_is_changed(&app, &alice).await;
+}
+
+/// The old password is the right one when it is read and checked, and another one when the session is to be opened.
+async fn the_old_one_opens_nothing_while_it_is_changed(app: &TestApp, alice: &Client) {
+    let count = "SELECT count(*) FROM user_sessions WHERE user_id = $1";
+    let sessions = || sqlx::query_scalar::<_, i64>(count).bind(alice.user_id).fetch_one(&app.pool);
+    let before = sessions().await.expect("they are counted");
+    let mut change = app.pool.begin().await.expect("a transaction");
+    sqlx::query("UPDATE users SET password_hash = 'another' WHERE id = $1")
+        .bind(alice.user_id)
+        .execute(&mut *change)
+        .await
+        .expect("it is set");
+    let nobody = app.anonymous();
+    let login = nobody.post("/v1/auth/login", json!({ "username": "alice", "password": NEW }));
+    let commit = async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                         AND query LIKE 'UPDATE users SET last_login_at%')";
+        until(
+            || async { sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.pool).await.expect("it is looked up").then_some(()) },
+            "the login waits for the change",
+        )
+        .await;
+        change.commit().await.expect("it is changed");
+    };
+    let (refused, ()) = tokio::join!(login, commit);
+    refused.problem(401, "invalid_credentials");
+    assert_eq!(sessions().await.expect("they are counted"), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -181,6 +181,12 @@ async fn row_and_entry_of_a_revoked_session_go_together_with_redis_up_and_down()
             .expect("it is counted");
         assert_eq!(rows, 0);
     }
+    // Nobody tells of a row that is deleted in the database.
+    let alice = app.client("alice").await;
+    let id = current(&sessions(&alice, "/v1/auth/sessions").await);
+    execute(&app, "DELETE FROM user_sessions WHERE id = $1", id).await;
+    until(|| async { (alice.get("/v1/me", None).await.status == 401).then_some(()) }, "it is refused").await;
+    assert!(!is_cached(&app, id).await, "who is refused takes the entry with him");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,8 @@
 //! Guessing passwords: it gets slower and slower, costs the service little, and holds nobody up but who guesses.
 
+use std::time::Duration;
+
+use datagenie_common::cache::{Attempt, Cache, Rules, Verdict};
 use datagenie_tests::{Client, Reply, TestApp};
 use futures::{StreamExt, stream};
 use serde_json::json;
@@ -76,14 +79,17 @@ async fn a_flood_of_logins_from_one_address_is_refused_at_once_and_others_are_se
     let _ = app.client("alice").await;
     let guesser = app.anonymous().from_address("127.0.30.1");
     let _ = guesser.login("alice", app.password()).await;
-    let replies: Vec<u16> = stream::iter(0..2_000)
-        .map(|number| {
-            let guesser = guesser.clone();
-            async move { login(&guesser, &format!("user{number}"), "a wrong password").await.status }
-        })
-        .buffer_unordered(64)
-        .collect()
-        .await;
+    let flood = stream::iter(0..2_000).map(|number| {
+        let guesser = guesser.clone();
+        async move { login(&guesser, &format!("user{number}"), "a wrong password").await.status }
+    });
+    let flood = async { flood.buffer_unordered(64).collect::<Vec<u16>>().await };
+    let known = async {
+        for _ in 0..3 {
+            let _ = guesser.login("alice", app.password()).await;
+        }
+    };
+    let (replies, ()) = tokio::join!(flood, known);
     let count = |status: u16| replies.iter().filter(|&&found| found == status).count();
     assert_eq!(count(401) + count(429) + count(503), replies.len(), "nothing breaks");
     assert!((20..=60).contains(&count(401)), "{} passwords were looked at", count(401));
@@ -95,6 +101,9 @@ async fn a_flood_of_logins_from_one_address_is_refused_at_once_and_others_are_se
         .await
         .expect("the audit log is read");
     assert!(logged < 200, "the log is not flooded: {logged}");
+    let mut redis = app.redis.connect().await;
+    let counted: Vec<String> = redis::cmd("KEYS").arg("datagenie:attempts:*").query_async(&mut redis).await.expect("Redis answers");
+    assert!(counted.len() < 200, "who is refused is not remembered: {}", counted.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,4 +119,32 @@ async fn a_stolen_session_does_not_find_the_password_out() {
     assert_eq!(statuses.last(), Some(&429));
     // Signing in is another matter.
     let _ = app.client("alice").await;
+    what_was_not_looked_at_forgives_nothing(&app).await;
+}
+
+/// In Redis; without it a unit test of the net says the same.
+async fn what_was_not_looked_at_forgives_nothing(app: &TestApp) {
+    let second = Duration::from_secs(1);
+    let rules = Rules {
+        free_of_pair: 3,
+        free_of_address: 9,
+        siege: 20,
+        first_wait: 60 * second,
+        longest_of_pair: 60 * second,
+        longest_of_known: 60 * second,
+        longest_of_address: 60 * second,
+        window: 3_600 * second,
+    };
+    let cache = Cache::connect(app.redis.url(), second).expect("a URL");
+    let attempt = Attempt { address: "an address", pair: "a pair", name: "a name", known: false };
+    let ask = || async { cache.attempt(&attempt, &rules).await.expect("Redis answers") };
+    assert_eq!((ask().await, ask().await), (Verdict::Enter, Verdict::Enter));
+    for _ in 0..5 {
+        assert_eq!(ask().await, Verdict::Enter);
+        assert!(cache.take_back(&attempt).await);
+    }
+    assert_eq!(ask().await, Verdict::Enter);
+    assert!(matches!(ask().await, Verdict::Wait { first: true, .. }), "the failures before are counted still");
+    assert!(cache.forgive(&attempt).await);
+    assert_eq!(ask().await, Verdict::Enter);
 }

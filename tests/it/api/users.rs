@@ -52,6 +52,7 @@ async fn a_new_password_and_a_deactivation_end_all_sessions() {
     let own = format!("/v1/users/{}", app.admin.user_id);
     app.admin.patch(&own, json!({ "role": "user" })).await.problem(422, "invalid_request");
     app.admin.patch(&own, json!({ "is_active": false })).await.problem(422, "invalid_request");
+    app.admin.patch(&own, json!({ "password": "another password" })).await.problem(422, "invalid_request");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Jobs that somebody waits for.
 
-use datagenie_tests::TestApp;
+use datagenie_tests::{TestApp, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -55,4 +55,18 @@ async fn one_who_stops_a_running_job_is_told_where_to_look() {
     let stopping = alice.post(format!("{path}/cancel"), None).await.expect(202);
     assert_eq!((stopping.header("location"), stopping.header("retry-after")), (path.as_str(), "1"));
     assert_eq!(stopping.body["state"], "running");
+
+    // One who is signed out while he waits waits no longer, and is shown nothing.
+    let made = alice.post("/v1/api-keys", json!({ "name": "waits", "scopes": ["read"] })).await.expect(201);
+    let key = alice.with_token(made.body["key"].as_str().expect("the key is shown")).from_address("127.0.0.40");
+    let came_in = || async {
+        let noted = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT FROM api_key_addresses WHERE api_key_id = $1)").bind(made.id());
+        noted.fetch_one(&app.pool).await.expect("it is looked up").then_some(())
+    };
+    let revoke = async {
+        until(came_in, "the request has come in").await;
+        let _ = alice.delete(format!("/v1/api-keys/{}", made.id()), None).await.expect(204);
+    };
+    let (held, ()) = tokio::join!(key.get_waiting(&path, 60), revoke);
+    held.problem(401, "unauthenticated");
 }

@@ -50,7 +50,7 @@ async fn a_worker_that_tells_nothing_is_lost_and_then_forgotten() {
         let pool = app.pool.clone();
         async move { sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.expect("the row is changed") }
     };
-    silent_for("9 seconds").await;
+    silent_for("4 seconds").await;
     assert_eq!(workers(&app).await[0]["state"], "up");
     silent_for("11 seconds").await;
     assert_eq!(workers(&app).await[0]["state"], "lost");

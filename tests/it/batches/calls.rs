@@ -1,6 +1,8 @@
 //! The calls: what is made, shown, stopped and refused.
 
-use datagenie_tests::{Answer, TestApp, until};
+use std::collections::BTreeSet;
+
+use datagenie_tests::{Answer, Reply, TestApp, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,23 +16,24 @@ async fn a_batch_is_taken_in_asked_and_told_of_once() {
     app.grant(app.shop_sqlite().await, &alice).await;
     let mut questions = numbers(3);
     questions.push(json!({ "custom_id": "same", "sql": " SELECT 2 AS n FROM orders LIMIT 1; " }));
-    questions.push(json!({ "custom_id": "wrong", "sql": "SELECT nothing FROM orders" }));
+    questions.extend(["wrong", "wrong too"].map(|id| json!({ "custom_id": id, "sql": "SELECT nothing FROM orders" })));
     let made = alice.post("/v1/batches", on_shop(&app, questions).await).await.expect(202);
     let id = made.id();
     assert_eq!(made.header("location"), format!("/v1/batches/{id}"));
-    assert_eq!((&made.body["counts"]["total"], &made.body["questions"]), (&json!(5), &json!(4)), "{}", made.text);
+    assert_eq!((&made.body["counts"]["total"], &made.body["questions"]), (&json!(6), &json!(4)), "{}", made.text);
 
     let done = ended(&alice, id).await;
     assert_eq!(done["status"], "completed", "{done}");
-    let expected = json!({ "total": 5, "waiting": 0, "running": 0, "success": 4, "error": 1, "timeout": 0, "cancelled": 0 });
-    assert_eq!((&done["counts"], &done["progress"]["done"]), (&expected, &json!(5)));
+    let expected = json!({ "total": 6, "waiting": 0, "running": 0, "success": 4, "error": 2, "timeout": 0, "cancelled": 0 });
+    assert_eq!((&done["counts"], &done["progress"]["done"]), (&expected, &json!(6)));
     assert!(done["finished_at"].is_string());
 
     let found = lines(&alice, id).await;
-    assert_eq!(field(&found, "custom_id"), ["1", "2", "3", "same", "wrong"]);
+    assert_eq!(field(&found, "custom_id"), ["1", "2", "3", "same", "wrong", "wrong too"]);
     assert_eq!(field(&found, "rows")[..4], [json!([[1]]), json!([[2]]), json!([[3]]), json!([[2]])]);
     assert_eq!(found[1]["question_id"], found[3]["question_id"], "computed once");
     assert_eq!((&found[4]["status"], &found[4]["error"]["code"]), (&json!("error"), &json!("sql_invalid")), "{}", found[4]);
+    assert_eq!((&found[5]["error"], &found[5]["question_id"]), (&found[4]["error"], &found[4]["question_id"]), "failed once too");
     let question = alice.get(format!("/v1/questions/{}", found[0]["question_id"].as_str().expect("an id")), None).await.expect(200);
     assert_eq!(question.body["rows"], json!([[1]]), "a question like any other");
 
@@ -62,6 +65,27 @@ async fn a_post_that_is_sent_again_makes_no_second_batch_and_a_look_is_not_repea
     assert_eq!(unchanged.status, 304);
     let waited = app.admin.get_waiting(&path, 1).await;
     assert_eq!((waited.status, &waited.body["status"]), (202, &json!("running")), "it waits for a worker");
+
+    // Sent to two processes at once, it is made once, and nothing is left or taken of the others.
+    let (other, _running) = app.start_api().await;
+    let alice = app.client("alice").await;
+    let limits = json!({ "questions_per_hour": 100 });
+    let _ = app.admin.put(format!("/v1/users/{}/limits", alice.user_id), limits).await.expect(200);
+    let elsewhere = alice.at(&other);
+    let sends = (0..8).map(|n| {
+        let client = if n % 2 == 0 { &alice } else { &elsewhere };
+        client.send(client.request(Method::POST, "/v1/batches").header("idempotency-key", "k").json(&body))
+    });
+    let replies = futures::future::join_all(sends).await;
+    let made: BTreeSet<Uuid> = replies.iter().filter(|reply| reply.status == 202).map(Reply::id).collect();
+    assert_eq!(made.len(), 1, "{replies:?}");
+    assert!(replies.iter().all(|reply| matches!(reply.status, 202 | 409)), "{replies:?}");
+    let settled = || async {
+        let left = alice.get("/v1/me/limits", None).await.expect(200).body["left"][0]["left"].clone();
+        (count(&app.pool, "SELECT count(*) FROM batch_items").await == 4 && left == 98).then_some(())
+    };
+    until(settled, "what came to nothing is taken back").await;
+    assert_eq!(count(&app.pool, "SELECT count(*) FROM batches").await, 2);
 }
 
 /// General questions, which need no connection.
@@ -76,7 +100,8 @@ async fn what_has_not_begun_ends_at_once_when_it_is_cancelled() {
     let id = send(&app.admin, json!({ "questions": questions })).await;
     let jobs = count(&app.pool, "SELECT count(*) FROM jobs WHERE batch_id IS NOT NULL").await;
     assert!((256..1_000).contains(&jobs), "{jobs} jobs: a few at a time");
-    let _ = app.admin.post(format!("/v1/batches/{id}/cancel"), None).await;
+    let cancels = futures::future::join_all((0..4).map(|_| app.admin.post(format!("/v1/batches/{id}/cancel"), None))).await;
+    assert!(cancels.iter().all(|reply| matches!(reply.status, 200 | 202 | 409)), "{cancels:?}");
     let done = ended(&app.admin, id).await;
     assert_eq!((&done["status"], &done["counts"]["cancelled"]), (&json!("cancelled"), &json!(1_000)), "{done}");
     assert_eq!(told(&app.pool).await, ["batch.cancelled"]);

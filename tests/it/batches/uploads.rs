@@ -101,8 +101,10 @@ async fn what_is_no_batch_is_refused_with_what_is_wrong() {
     let json_body = |value: Value| value.to_string().into_bytes();
     let one = json!([general("a")]);
     for (body, status, code) in [
+        ([b"\xEF\xBB\xBF".as_slice(), &json_body(json!({ "questions": [{ "custom_id": "a" }] }))].concat(), 422, "invalid_request"),
         (b"".to_vec(), 400, "invalid_json"),
-        (b"[]".to_vec(), 400, "invalid_json"),
+        (b"[]".to_vec(), 422, "invalid_request"),
+        (br#"{"questions":{"custom_id":"a"}}"#.to_vec(), 422, "invalid_request"),
         (br#"{"questions":[{"custom_id":"a","#.to_vec(), 400, "invalid_json"),
         (br#"{"questions":[],"questions":[]}"#.to_vec(), 400, "invalid_json"),
         (b"{\"questions\":\xFF}".to_vec(), 400, "invalid_json"),
@@ -125,6 +127,9 @@ async fn what_is_no_batch_is_refused_with_what_is_wrong() {
         reply.problem(status, code);
     }
     post("text/csv", b"a,b".to_vec()).await.problem(415, "unsupported_media_type");
+    let packed =
+        app.admin.request(reqwest::Method::POST, "/v1/batches").header("content-encoding", "gzip").json(&json!({ "questions": one }));
+    app.admin.send(packed).await.problem(415, "unsupported_media_type");
     send_lines(&app.admin, "?budget_tokens=0", general("a").to_string()).await.problem(422, "invalid_request");
     send_lines(&app.admin, "", b"\xFF\xFE\n".to_vec()).await.problem(422, "invalid_request");
     let both = app.admin.request(reqwest::Method::POST, "/v1/batches?budget_tokens=5").json(&json!({ "questions": one }));

@@ -94,22 +94,20 @@ impl Bench {
     /// none: it gives them to others when their connection ends, or they are given back.
     pub async fn let_time_pass(&self, lane: Lane) {
         let Self::Redis { redis, .. } = self else { return };
-        let mut connection = redis.connect().await;
-        let pending: Vec<(String, String, u64, u64)> = redis::cmd("XPENDING")
-            .arg(stream(lane))
-            .arg(GROUP)
-            .arg("-")
-            .arg("+")
-            .arg(100)
-            .query_async(&mut connection)
-            .await
-            .expect("the pending messages are listed");
+        let pending = pending(redis, lane).await;
         assert!(!pending.is_empty(), "nothing is undecided");
+        let mut connection = redis.connect().await;
         for (id, consumer, _, _) in pending {
             let mut claim = redis::cmd("XCLAIM");
             claim.arg(stream(lane)).arg(GROUP).arg(consumer).arg(0).arg(id).arg("IDLE").arg(3_600_000).arg("JUSTID");
             claim.exec_async(&mut connection).await.expect("a message is made old");
         }
+    }
+
+    /// How many messages of a Redis stream are in some reader's hands, be it a dead one's.
+    pub async fn undecided(&self, lane: Lane) -> usize {
+        let Self::Redis { redis, .. } = self else { panic!("only Redis tells") };
+        pending(redis, lane).await.len()
     }
 
     /// Reads a message of a Redis stream in the name of its one listener: as a read of its own does whose answer it never gets.
@@ -180,13 +178,21 @@ impl Bench {
     }
 }
 
+/// Messages that were read and not acknowledged: id, reader, for how long, how often.
+async fn pending(redis: &TestRedis, lane: Lane) -> Vec<(String, String, u64, u64)> {
+    let mut command = redis::cmd("XPENDING");
+    command.arg(stream(lane)).arg(GROUP).arg("-").arg("+").arg(100);
+    command.query_async(&mut redis.connect().await).await.expect("the pending messages are listed")
+}
+
 async fn foreign_entries(redis: &TestRedis, lane: Lane) {
     let mut connection = redis.connect().await;
-    let fields: [&[(&str, &str)]; 4] = [
-        &[("hello", "world")],
-        &[("j", "no id"), ("k", "answer_question")],
-        &[("j", "0190c6a8-0000-7000-8000-000000000001"), ("k", "paint_the_fence")],
-        &[("k", "answer_question")],
+    let fields: [&[(&[u8], &[u8])]; 5] = [
+        &[(b"hello", b"world")],
+        &[(b"j", b"no id"), (b"k", b"answer_question")],
+        &[(b"j", b"0190c6a8-0000-7000-8000-000000000001"), (b"k", b"paint_the_fence")],
+        &[(b"k", b"answer_question")],
+        &[(&[0xff, 0xfe], &[0xfd])],
     ];
     for message in fields {
         let mut add = redis::cmd("XADD");

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use super::bench::{Bench, Listener, ring, ring_until_taken, settle};
 
 const LANE: Lane = Lane::Interactive;
-/// A ring that takes longer keeps an answer to a client waiting.
-const SOON: Duration = Duration::from_secs(2);
+/// A ring gives up after a second; the rest is for a machine that is busy. One that waited for the broker would wait without an end.
+const SOON: Duration = Duration::from_secs(10);
 
 /// Waits until a lane holds so many messages.
 async fn depth_becomes(bench: &Bench, lane: Lane, depth: u64) {
@@ -335,10 +335,12 @@ pub async fn what_a_read_brought_that_was_given_up_is_heard_at_once(bench: &Benc
     let unseen = ring(LANE);
     broker.ring(std::slice::from_ref(&unseen)).await.expect("it is rung");
     bench.read_unseen(LANE).await;
+    assert_eq!(bench.undecided(LANE).await, 2);
     listener.stop().await;
-    let mut other = Listener::new(&bench.open(), LANE, 2);
     // Left to be adopted, it would be heard after ten seconds; and the job at work has a receipt, so it is not put back.
-    let heard = timeout(Duration::from_secs(7), other.hear()).await.expect("it is heard soon");
+    assert_eq!(bench.undecided(LANE).await, 1);
+    let mut other = Listener::new(&bench.open(), LANE, 2);
+    let heard = other.hear().await;
     assert_eq!(heard.message.job_id, unseen.job_id);
     assert_eq!(heard.message.traceparent, unseen.traceparent);
     settle(heard).await;

@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use datagenie_tests::TestApp;
+use datagenie_tests::{TestApp, until};
 use serde_json::json;
 
-use super::{Cli, ended};
+use super::{Cli, ended, interrupt};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_shown_or_given_as_json_and_the_code_tells() {
@@ -44,6 +44,17 @@ async fn a_reader_that_has_seen_enough_is_no_error() {
     drop(child.stdout.take());
     let ran = ended(child).await.expect(0);
     assert_eq!(ran.err, "");
+
+    // Ctrl-C is an end of its own: nobody answers here.
+    let child = cli.start(&["ask", "how many?"]);
+    let asked = || async {
+        let asked: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM query_history)").fetch_one(&app.pool).await.expect("it is read");
+        asked.then_some(())
+    };
+    until(asked, "the question is taken in").await;
+    interrupt(&child);
+    let ran = ended(child).await.expect(130);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use datagenie_tests::{DEADLINE, Proxy, TestApp};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Child,
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     time::timeout,
 };
 
-use super::{Cli, ended, text};
+use super::{Cli, ended, interrupt, text};
 
 fn lines(path: &std::path::Path) -> Vec<Value> {
     text(path).lines().map(|line| serde_json::from_str(line).expect("a result is JSON in a line")).collect()
@@ -20,11 +18,6 @@ fn lines(path: &std::path::Path) -> Vec<Value> {
 /// So many statements, whose answers are their numbers.
 fn statements(count: u32) -> String {
     (0..count).map(|n| format!("{{\"custom_id\": \"s{n}\", \"sql\": \"SELECT {n} AS n\"}}\n")).collect()
-}
-
-fn interrupt(child: &Child) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
-    kill_process(pid, Signal::INT).expect("it is there");
 }
 
 /// The batches that there are, by id.
@@ -63,6 +56,15 @@ async fn questions_of_a_file_become_results_in_their_order() {
     assert!(cli.run(&["batch", "status", id]).await.expect(0).out.contains("completed"));
     let _ = cli.run(&["batch", "cancel", id]).await.expect(1);
     assert_eq!(batches(&cli).await.len(), 3);
+
+    // Nobody hears how far it is: the results come all the same. And they never replace the questions.
+    let mut unheard = cli.start(&["batch", "run", "questions.jsonl", "--out", "unheard.jsonl", "-c", "shop-sqlite"]);
+    drop(unheard.stderr.take());
+    let _ = ended(unheard).await.expect(0);
+    assert_eq!(lines(&cli.path("unheard.jsonl")).len(), 20);
+    let over = cli.run(&["batch", "run", "questions.jsonl", "--out", "./questions.jsonl", "-c", "shop-sqlite"]).await.expect(2);
+    assert!(over.err.contains("name another"), "{}", over.err);
+    assert_eq!(text(&cli.path("questions.jsonl")), statements(20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,6 +107,17 @@ async fn after_ctrl_c_the_same_command_goes_on_with_the_same_batch() {
     // Another command is not mistaken for it.
     let other = cli.run(&[&run[..], &["--budget-tokens", "1000"]].concat()).await.expect(2);
     assert!(other.err.contains("tells of another run") && other.err.contains("datagenie batch cancel"), "{}", other.err);
+
+    // In a terminal a bar shows how far it is; one that is closed ends the program, and not the batch.
+    let mut closed = cli.in_terminal(&run);
+    let mut drawn = Vec::new();
+    let mut terminal = closed.stdout.take().expect("a terminal");
+    while !String::from_utf8_lossy(&drawn).contains("░   0 %  0 of 2: 0 answered") {
+        let read = timeout(DEADLINE, terminal.read_buf(&mut drawn)).await.expect("it draws").expect("it is read");
+        assert!(read > 0, "{}", String::from_utf8_lossy(&drawn));
+    }
+    assert!(String::from_utf8_lossy(&drawn).contains("\r\u{1b}[2K░"), "a line that is drawn over");
+    closed.kill().await.expect("it is closed");
 
     app.worker = app.start_worker().await;
     let ran = cli.run(&run).await.expect(0);

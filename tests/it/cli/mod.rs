@@ -13,6 +13,7 @@ use std::{
 };
 
 use datagenie_tests::{Client, DEADLINE, TestApp, bin_dir};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt,
@@ -69,11 +70,23 @@ impl Cli {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let program = bin_dir().join("datagenie");
-        assert!(program.is_file(), "{} is not built: cargo build --workspace", program.display());
+        let mut command = self.any(program());
+        command.args(args);
+        command
+    }
+
+    /// Starts the program in a terminal of its own, with what it draws there as standard output.
+    fn in_terminal(&self, args: &[&str]) -> Child {
+        let line = format!("exec {} {}", program().display(), args.join(" "));
+        let mut command = self.any(PathBuf::from("script"));
+        command.args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::piped());
+        command.spawn().expect("script (of util-linux) makes a terminal")
+    }
+
+    fn any(&self, program: PathBuf) -> Command {
         std::fs::create_dir_all(&self.home).expect("a home");
         let mut command = Command::new(program);
-        command.args(args).env_clear().env("HOME", &self.home).envs(self.environment.iter().cloned()).current_dir(&self.home);
+        command.env_clear().env("HOME", &self.home).envs(self.environment.iter().cloned()).current_dir(&self.home);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
@@ -96,6 +109,18 @@ impl Cli {
         drop(stdin);
         ended(child).await
     }
+}
+
+fn program() -> PathBuf {
+    let program = bin_dir().join("datagenie");
+    assert!(program.is_file(), "{} is not built: cargo build --workspace", program.display());
+    program
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
+    kill_process(pid, Signal::INT).expect("it is there");
 }
 
 /// What a started program leaves.

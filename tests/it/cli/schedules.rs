@@ -27,6 +27,14 @@ async fn a_schedule_is_made_run_and_deleted() {
     let runs = cli.run(&["schedules", "runs", "주간 주문"]).await.expect(0);
     assert!(runs.out.contains("fired") && runs.out.contains(answered["id"].as_str().expect("an id")), "{runs:#?}");
 
+    // Of a batch, its end is waited for.
+    let questions = json!([{ "custom_id": "a", "sql": "SELECT 1 AS n" }, { "custom_id": "b", "sql": "DROP TABLE orders" }]);
+    let action = json!({ "kind": "batch", "connection_id": app.shop_sqlite().await, "questions": questions });
+    let batch = app.admin.post("/v1/schedules", json!({ "name": "nightly", "cron": "0 9 1 1 *", "action": action })).await.expect(201);
+    let ended = cli.run(&["schedules", "run", "nightly", "--wait", "--json"]).await.expect(1).json();
+    assert_eq!((&ended["status"], &ended["counts"]["success"], &ended["counts"]["error"]), (&json!("completed"), &json!(1), &json!(1)));
+    let _ = cli.run(&["schedules", "delete", &batch.id().to_string()]).await.expect(0);
+
     let wrong = cli.run(&["schedules", "create", "x", "--cron", "never", "--question", "?"]).await.expect(2);
     assert!(wrong.err.contains("cron"), "{}", wrong.err);
     let unknown = cli.run(&["schedules", "run", "없는 것"]).await.expect(2);

@@ -3,7 +3,6 @@
 use std::process::Stdio;
 
 use datagenie_tests::{DEADLINE, Proxy, TestApp, until};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -11,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Cli, ended};
+use super::{Cli, ended, interrupt};
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
     let line = timeout(DEADLINE, lines.next_line()).await.expect("an event comes").expect("it is read").expect("there are more");
@@ -50,8 +49,7 @@ async fn every_end_comes_once_over_a_cut() {
         assert_eq!(next(&mut lines).await["subject"], expected["id"]);
     }
 
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
-    kill_process(pid, Signal::INT).expect("it is there");
+    interrupt(&child);
     let mut last = String::new();
     while let Some(line) = timeout(DEADLINE, talk.next_line()).await.expect("it ends").expect("it is read") {
         last = line;

@@ -43,9 +43,12 @@ fn in_sources() -> (BTreeSet<String>, BTreeSet<String>) {
         for part in text.split("routes!(").skip(1) {
             routed.insert(part.split(')').next().unwrap_or_default().to_owned());
         }
-        for other in [".route(", ".nest(", ".route_service(", ".nest_service("] {
+        for other in [".route(", ".nest(", ".route_service(", ".nest_service(", ".fallback_service(", ".route_with_tsr("] {
             assert!(!text.contains(other), "{path} makes a route ({other}) past the table in api/src/router.rs");
         }
+        // The pages of the documentation are no operations.
+        let others = text.matches(".merge(").count() - text.matches(".merge(browsers::documentation(").count();
+        assert_eq!(others, 0, "{path} joins routes to those of the table in api/src/router.rs");
     }
     (described, routed)
 }

@@ -9,6 +9,7 @@ use datagenie_common::{
 };
 use datagenie_tests::{DEADLINE, TestApp};
 use futures::StreamExt;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -16,7 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use super::{committed, schema};
+use super::{bodies::form, committed, schema};
 
 fn described() -> Value {
     serde_json::from_str(&committed("docs/asyncapi.json")).expect("docs/asyncapi.json is JSON")
@@ -123,7 +124,33 @@ async fn real_events_are_as_described() {
         })
         .await,
     );
+    told.extend(
+        until_told(&app, "batch.completed", async || {
+            let line = |id: &str| json!({ "custom_id": id, "sql": "SELECT count(*) AS n FROM orders", "connection_id": connection });
+            let _ = app.admin.post("/v1/batches", json!({ "questions": [line("a"), line("b")] })).await.expect(202);
+        })
+        .await,
+    );
+    told.extend(
+        until_told(&app, "analysis.succeeded", async || {
+            let (content_type, body) = form(&[("name=\"file\"; filename=\"a.csv\"", b"city,n\nSeoul,1\nBusan,2\n")]);
+            let upload = app.admin.request(Method::POST, "/v1/files").header("content-type", content_type).body(body);
+            let file = app.admin.send(upload).await.expect(201).id();
+            let _ = app.admin.post(format!("/v1/files/{file}/analysis"), None).await.expect(202);
+        })
+        .await,
+    );
+    told.extend(
+        until_told(&app, "question.cancelled", async || {
+            app.worker.stop().await;
+            let id = app.admin.ask(ask("SELECT count(*) AS n FROM orders WHERE id > 1")).await;
+            let _ = app.admin.post(format!("/v1/questions/{id}/cancel"), None).await.expect(200);
+        })
+        .await,
+    );
     let messages = messages(&document);
+    let types: BTreeSet<&str> = told.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert!(types.len() >= 6, "each of these, and the progress that was not lost: {types:?}");
     for event in &told {
         let name = event["type"].as_str().unwrap_or_default();
         let found = messages.iter().find(|(known, ..)| known == name);

@@ -5,6 +5,7 @@ mod bodies;
 mod document;
 mod events;
 mod fuzzed;
+mod misread;
 mod persons;
 mod schema;
 mod things;

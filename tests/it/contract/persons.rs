@@ -20,9 +20,13 @@ pub struct Persons {
     pub lacking: BTreeMap<&'static str, Client>,
     /// A key of the administrator, with every scope, that is limited to a connection which nothing else is about.
     pub limited: Client,
-    /// Nobody: no token, ones that are none, one that was revoked, one that is over, and one in the wrong place.
+    /// Nobody: no token, ones that are none, ones that were forged, one that was revoked, one that is over, and those of one who is
+    /// switched off.
     pub nobodies: Vec<(&'static str, Client)>,
 }
+
+/// Characters of a token's secret, with which it ends.
+const SECRET: usize = 43;
 
 const SCOPES: [&str; 4] = ["read", "ask", "manage", "admin"];
 
@@ -46,12 +50,22 @@ impl Persons {
             .expect("the key is over");
         let signed_out = app.client("bob").await;
         let _ = signed_out.post("/v1/auth/logout", None).await.expect(204);
+        let dora = app.client("dora").await;
+        let (of_dora, _) = key(&dora, json!({ "name": "of one who is switched off", "scopes": ["read", "ask", "manage"] })).await;
+        let _ = app.admin.patch(format!("/v1/users/{}", dora.user_id), json!({ "is_active": false })).await.expect(200);
+        let forged_key = format!("{}{}", &limited.token()[..limited.token().len() - SECRET], "A".repeat(SECRET));
+        let alices = alice.token().len() - SECRET;
+        let forged_session = format!("{}{}", &alice.token()[..alices], &bob.token()[alices..]);
         let nobody = app.anonymous();
         let cut = |client: &Client| client.token()[..client.token().len() - 2].to_owned();
         let nobodies = vec![
             ("without a token", nobody.clone()),
             ("with an empty token", nobody.with_token("")),
             ("with a made up key", nobody.with_token("dg_0123456789ab_nothing")),
+            ("with a key whose secret is made up", nobody.with_token(forged_key)),
+            ("with a session and the secret of another", nobody.with_token(forged_session)),
+            ("switched off", dora),
+            ("by a key of one who is switched off", of_dora),
             ("with a truncated key", nobody.with_token(cut(&limited))),
             ("with a truncated session", nobody.with_token(cut(&alice))),
             ("with a revoked key", revoked),

@@ -67,6 +67,6 @@ async fn a_question_is_stopped_soon_although_redis_is_away() {
             .fetch_one(&rig.app.pool)
             .await
             .expect("it is read");
-    // A look every half second, and a second at most to wind down; the rest is for a busy machine.
-    assert!(seconds < Duration::from_secs(5).as_secs_f64(), "it took {seconds} s");
+    // A look every half second, and a second at most to wind down; the rest is for a busy machine, and less than to the next heartbeat.
+    assert!(seconds < Duration::from_secs(15).as_secs_f64(), "it took {seconds} s");
 }

@@ -28,6 +28,7 @@ mod clocks;
 mod commits;
 mod database;
 mod dead;
+mod full;
 mod kills;
 mod model;
 mod postgres;
@@ -37,7 +38,6 @@ mod scheduler;
 mod standstill;
 mod start;
 mod stopping;
-mod worker;
 
 use datagenie_tests::TestApp;
 use serde_json::{Value, json};
@@ -74,33 +74,11 @@ async fn assert_ended_once(pool: &PgPool, question: Uuid) {
     assert_eq!(counts, (1, 1, 1), "events, answers, last attempts of {question}");
 }
 
-/// The attempts at a question that are over, oldest first: how each ended, and who made it.
-async fn attempts(app: &TestApp, question: Uuid) -> Vec<(String, String)> {
-    sqlx::query_as(
-        "SELECT a.outcome, coalesce(a.worker, '') FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.subject_id = $1 ORDER BY a.ended_at",
-    )
-    .bind(question)
-    .fetch_all(&app.pool)
-    .await
-    .expect("the attempts are read")
-}
-
+/// How the attempts at a question ended that are over, oldest first.
 async fn outcomes(app: &TestApp, question: Uuid) -> Vec<String> {
-    attempts(app, question).await.into_iter().map(|(outcome, _)| outcome).collect()
-}
-
-/// All that is stored of a question.
-async fn everything(app: &TestApp, question: Uuid) -> Value {
-    sqlx::query_scalar(
-        "SELECT jsonb_build_object(
-             'question', (SELECT to_jsonb(q) FROM query_history q WHERE q.id = $1),
-             'jobs', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.id) FROM jobs j WHERE j.subject_id = $1),
-             'attempts', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.ended_at, a.lease_id) FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.subject_id = $1),
-             'events', (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.seq) FROM events e WHERE e.subject = $1::text),
-             'answers', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM analysis_results r WHERE r.query_history_id = $1))",
-    )
-    .bind(question)
-    .fetch_one(&app.pool)
-    .await
-    .expect("it is read")
+    sqlx::query_scalar("SELECT a.outcome FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.subject_id = $1 ORDER BY a.ended_at")
+        .bind(question)
+        .fetch_all(&app.pool)
+        .await
+        .expect("the attempts are read")
 }

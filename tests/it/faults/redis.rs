@@ -53,15 +53,3 @@ async fn questions_submitted_while_redis_is_gone_are_answered_when_it_comes_back
     app.redis.restart().await;
     all_are_answered_once(&app, &ids).await;
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rings_that_were_wiped_are_rung_again() {
-    let app = sweeping().no_worker().start().await;
-    let shop = app.shop_pg().await;
-    app.stub.say(Answer::Sql(COUNT_ORDERS));
-    let ids = submit(&app, shop, 20).await;
-    let mut connection = app.redis.connect().await;
-    redis::cmd("FLUSHALL").exec_async(&mut connection).await.expect("it is wiped");
-    let _worker = app.start_worker().await;
-    all_are_answered_once(&app, &ids).await;
-}

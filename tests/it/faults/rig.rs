@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use datagenie_tests::{
-    Addresses, Asked, Bells, Conservation, EventReader, Plan, Processes, Proxy, TestApp, TestAppBuilder, amqp_url, until, word,
+    Addresses, Asked, Bells, Conservation, DEADLINE, EventReader, Plan, Processes, Proxy, TestApp, TestAppBuilder, amqp_url, until, word,
 };
 use futures::future::LocalBoxFuture;
 use reqwest::Url;
@@ -12,7 +12,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How long everything that was accepted may take to end after the last fault.
-pub const SETTLED: Duration = Duration::from_secs(30);
+pub const SETTLED: Duration = DEADLINE;
+
+/// Clients that ask at the same time.
+pub const CLIENTS: usize = 4;
 
 /// Which broker the processes use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +95,10 @@ impl Rig {
         Self { processes, proxy, bells: Bells::new(broker, namespace), shop, app, _queues: None }
     }
 
-    /// Questions to the shop at these apis: four clients, without an end.
+    /// Questions to the shop at these apis: from several clients, without an end.
     pub fn plan(&self, addresses: &Addresses) -> Plan {
         let (client, connection) = (self.app.admin.clone(), Some(self.shop));
-        Plan { client, addresses: addresses.clone(), connection, at_once: 4, pause: Duration::from_millis(100), total: None }
+        Plan { client, addresses: addresses.clone(), connection, at_once: CLIENTS, pause: Duration::from_millis(100), total: None }
     }
 
     /// So many questions.

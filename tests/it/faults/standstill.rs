@@ -5,7 +5,7 @@ use std::time::Duration;
 use datagenie_tests::{Addresses, Answer, Asker, Plan, Standing, Victims, until};
 
 use super::{
-    COUNT_ORDERS,
+    COUNT_ORDERS, assert_answered, question,
     rig::{On, Rig, SETTLED},
 };
 
@@ -20,7 +20,7 @@ async fn the_late_writes_of_a_worker_that_stood_still_touch_nothing(on: On) {
     rig.app.stub.say(Answer::Slow(Duration::from_millis(800), Box::new(Answer::Sql(COUNT_ORDERS))));
     let (_api, url) = rig.processes.api().await;
     let _scheduler = rig.processes.scheduler();
-    let addresses = Addresses::new([url]);
+    let addresses = Addresses::new([url.as_str()]);
     let reader = rig.reader(&addresses);
     let first = rig.processes.worker();
     let asker = Asker::start(Plan { at_once: ASKED, ..rig.plan_of(&addresses, ASKED) });
@@ -37,7 +37,7 @@ async fn the_late_writes_of_a_worker_that_stood_still_touch_nothing(on: On) {
     let mut held = Victims::default();
     let count = held.add(&rig.app.pool, first.pid()).await.expect("the ledger is read");
     assert!(count > 0, "it stands still with questions in hand");
-    let _second = rig.processes.worker();
+    let second = rig.processes.worker();
     let asked = asker.finish().await;
     // All of them are answered by the other one while the first one stands still.
     let standing = Standing::settled(&rig.app.pool, &asked.ids, SETTLED).await.expect("the tables are read");
@@ -56,4 +56,8 @@ async fn the_late_writes_of_a_worker_that_stood_still_touch_nothing(on: On) {
     let account = rig.settle(asked, reader).await;
     let recovery = held.recovery(&rig.app.pool).await.expect("the ledger is read");
     assert_eq!((account.standing.crashes, recovery.recovered), (recovery.crashed, recovery.first_crashes), "{recovery:?}");
+
+    // It is none the worse for it, and alone now.
+    second.kill9();
+    assert_answered(&rig.app.admin.at(&url).answer(question(rig.shop, ASKED)).await);
 }

@@ -114,6 +114,13 @@ async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
     app.stub.say(Answer::Text("Hello."));
     let id = app.admin.ask(json!({ "question": "hello?" })).await;
     assert_eq!(app.admin.wait(id).await["status"], "success");
+    // One that takes the connection, and never answers: nobody waits for it either, at work or at the end.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = format!("http://{}", silent.local_addr().expect("a listener has an address"));
+    let (api, url) = Processes::of(&app).with_setting("traces.endpoint", &address).api().await;
+    let _ = app.admin.at(&url).get("/v1/me", None).await.expect(200);
+    api.terminate();
+    assert_eq!(api.exit_code().await, Some(0), "{}", api.log());
     until(|| async { worker.log().contains("pentelemetry").then_some(()) }, "the log says that spans are not taken").await;
     worker.terminate();
     assert_eq!(worker.exit_code().await, Some(0));

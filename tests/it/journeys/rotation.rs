@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use datagenie_api::rotate_keys;
 use datagenie_common::{
-    crypto::{Keyring, sealing},
-    lifecycle,
+    crypto::{Keyring, SealingError, sealing},
+    lifecycle, live_settings,
+    store::{
+        sealing_check::{self, SealingCheckError},
+        system_settings,
+    },
 };
 use datagenie_tests::{Process, Processes, Sink, TestApp, until};
 use serde_json::{Value, json};
@@ -153,18 +157,31 @@ async fn a_rotation_that_was_killed_is_gone_on_with_and_loses_nothing() {
         .expect("held");
     let first = rotation(&processes, &app, &both, &[]);
     let done = || async { by_key(&app.pool).await.get("new").copied().unwrap_or_default() };
-    until(|| async { (done().await >= 100).then_some(()) }, "two steps are done").await;
+    // The word that tells a wrong key is among the first hundred, and is passed over.
+    until(|| async { (done().await >= 99).then_some(()) }, "two steps are done").await;
     first.kill9();
     first.exit_code().await;
     held.rollback().await.expect("let go");
     let (half, left) = (done().await, by_key(&app.pool).await.get("old").copied().unwrap_or_default());
-    assert!(half >= 100 && left >= 60, "{half} {left}");
+    assert!(half >= 99 && left >= 61, "{half} {left}");
+    // Whoever takes the old key away now is told so by the first program that starts.
+    let early = sealing_check::check(&app.pool, &ring(&new)).await.expect_err("the old key is still needed");
+    assert!(matches!(early, SealingCheckError::OtherKey(SealingError::UnknownKey(ref id)) if id == "old"), "{early:?}");
 
     let second = rotation(&processes, &app, &both, &[]);
     assert_eq!(second.exit_code().await, Some(0), "{}", second.log());
     assert!(second.log().contains(&format!("{left} of {left} sealed again")), "it does only what was left: {}", second.log());
     assert_eq!(by_key(&app.pool).await, BTreeMap::from([("new".to_owned(), 181)]));
     assert_eq!(opened(&app.pool, &ring(&new)).await, secrets);
+    sealing_check::check(&app.pool, &ring(&new)).await.expect("the new key is enough");
+    let audited: Vec<(String, Value)> =
+        sqlx::query_as("SELECT action, details->'left' FROM audit_logs WHERE action LIKE 'sealing.%' ORDER BY created_at")
+            .fetch_all(&app.pool)
+            .await
+            .expect("the audit log is read");
+    let line = |action: &str, left: i64| (action.to_owned(), json!(left));
+    let begun = "sealing.rotation_started";
+    assert_eq!(audited, [line(begun, 181), line(begun, left), line("sealing.rotated", 0)], "the killed run is told of as well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,6 +213,38 @@ async fn a_secret_that_is_changed_at_the_same_moment_is_kept_and_not_left_behind
     assert!(report.is_complete(), "{report:?}");
     secrets.insert(changed, b"another secret".to_vec());
     assert_eq!(opened(&app.pool, &ring(&new)).await, secrets);
+
+    // An administrator who changes a setting at the same moment: neither waits for the other for ever.
+    let newest = named("newest");
+    let of_setting = |ring: &Keyring, clear: &str| live_settings::seal(ring, "openai_api_key", clear).expect("it is sealed");
+    sqlx::query("INSERT INTO system_settings (key, value, is_sensitive) VALUES ('openai_api_key', $1, true)")
+        .bind(of_setting(&both, "sk-before"))
+        .execute(&app.pool)
+        .await
+        .expect("stored");
+    let mut change = app.pool.begin().await.expect("a transaction");
+    system_settings::take_turn(&mut change).await.expect("it is his turn");
+    let (pool, keys) = (app.pool.clone(), ring(&format!("{newest},{new}")));
+    let rotation = lifecycle::spawn("rotation", async move { rotate_keys::rotate(&pool, &keys, |_| ()).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    until(
+        || async { (sqlx::query_scalar::<_, i64>(waits).fetch_one(&app.pool).await.expect("who waits is read") > 0).then_some(()) },
+        "the rotation waits for its turn",
+    )
+    .await;
+    sqlx::query("UPDATE system_settings SET value = $1 WHERE key = 'openai_api_key'")
+        .bind(of_setting(&both, "sk-after"))
+        .execute(&mut *change)
+        .await
+        .expect("changed");
+    change.commit().await.expect("the change is made");
+    let report = rotation.await.expect("it ends").expect("it is done");
+    assert!(report.is_complete(), "{report:?}");
+    let sealed: Value = sqlx::query_scalar("SELECT value FROM system_settings WHERE key = 'openai_api_key'")
+        .fetch_one(&app.pool)
+        .await
+        .expect("it is read");
+    assert_eq!(live_settings::open(&ring(&newest), "openai_api_key", &sealed).expect("it opens"), "sk-after");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use datagenie_common::{
     store::ledger::{
         Flow, NewJob, Submitted,
         admit::{self, Window},
-        intake,
+        intake, pauses,
     },
 };
 use futures::future::join_all;
@@ -41,13 +41,17 @@ impl Ledger {
 
     /// A job of a batch.
     async fn add_to_batch(&self, batch: BatchId) -> JobId {
+        self.add(JobKind::AnswerQuestion, Some(batch)).await
+    }
+
+    async fn add(&self, kind: JobKind, batch_id: Option<BatchId>) -> JobId {
         let id = JobId::new();
         let job = NewJob {
             id,
-            kind: JobKind::AnswerQuestion,
+            kind,
             user_id: self.user,
             connection_id: None,
-            batch_id: Some(batch),
+            batch_id,
             subject_id: None,
             replay_of: None,
             deadline_seconds: LONG,
@@ -158,6 +162,52 @@ async fn batches_of_one_owner_take_turns_within_windows_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_to_a_slow_or_dead_target_leave_slots_to_the_others() {
+    let ledger = Ledger::new().await;
+    sqlx::query(
+        "INSERT INTO webhook_endpoints (id, user_id, url, events, secret, failing_since)
+         SELECT md5(n::text)::uuid, $1, 'https://' || n || '.example/', ARRAY[n], '{}', CASE n WHEN 'dead' THEN dg_now() END
+         FROM unnest(ARRAY['sound', 'dead']) n",
+    )
+    .bind(ledger.user.0)
+    .execute(&ledger.pool)
+    .await
+    .expect("two endpoints");
+    // Thirty events for each of them, the dead one's first, and then three callbacks.
+    sqlx::query(
+        "SELECT tell_webhooks(n, gen_random_uuid(), t, $1, c) FROM generate_series(1, 30) n, LATERAL (VALUES ('dead', NULL), ('sound', NULL)) k(t, c)
+         UNION ALL SELECT tell_webhooks(100 + n, gen_random_uuid(), 'none', $1, 'https://' || u || n) FROM generate_series(1, 9) n, unnest(ARRAY['one.example/']) u",
+    )
+    .bind(ledger.user.0)
+    .execute(&ledger.pool)
+    .await
+    .expect("they are told");
+    let in_flight = || async {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT d.event_type, count(*) FROM jobs j JOIN webhook_deliveries d ON d.id = j.subject_id WHERE j.in_flight GROUP BY 1 ORDER BY 1",
+        )
+        .fetch_all(&ledger.pool)
+        .await
+        .expect("they are counted");
+        rows.into_iter().map(|(target, count)| format!("{target} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    ledger.let_in_lane(Lane::Webhook, ledger.user, 16).await;
+    assert_eq!(in_flight().await, "dead 2, none 7, sound 7", "an eighth for the dead one; the others take turns");
+    // The last word of the dead one was a success: it is as good as the other, and neither takes it all.
+    sqlx::query("UPDATE webhook_endpoints SET failing_since = NULL").execute(&ledger.pool).await.expect("it is well again");
+    sqlx::query("UPDATE jobs SET state = 'waiting', in_flight = false WHERE batch_id = md5('dead')::uuid AND in_flight")
+        .execute(&ledger.pool)
+        .await
+        .expect("they wait again");
+    sqlx::query("UPDATE jobs SET state = 'succeeded', in_flight = NULL, finished_at = dg_now() WHERE batch_id <> md5('dead')::uuid")
+        .execute(&ledger.pool)
+        .await
+        .expect("the others have ended");
+    ledger.let_in_lane(Lane::Webhook, ledger.user, 16).await;
+    assert_eq!(in_flight().await, "dead 14", "some are left to who comes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_due_or_paused_is_not_let_in() {
     let ledger = Ledger::new().await;
     let jobs = ledger.submit_within(ledger.user, 2, 0).await;
@@ -185,6 +235,21 @@ async fn what_waits_is_counted_up_to_a_bound() {
     assert_eq!(admit::waiting(&ledger.pool, Some(other), 100).await.expect("they are counted"), 4, "one runs");
     assert_eq!(admit::waiting(&ledger.pool, None, 1000).await.expect("they are counted"), 24);
     assert!((8..=14).contains(&admit::waiting(&ledger.pool, Some(ledger.user), 10).await.expect("they are counted")), "not to the end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_rung_before_its_kind_was_paused_leaves_its_places_to_other_kinds() {
+    let ledger = Ledger::new().await;
+    let asked: BTreeSet<JobId> = ledger.submit_within(ledger.user, 2, 2).await.into_iter().collect();
+    let analysis = ledger.add(JobKind::AnalyseFile, None).await;
+    assert_eq!(pauses::unring_paused(&ledger.pool).await.expect("nothing is paused"), 0);
+    sqlx::query("INSERT INTO queue_pauses (name) VALUES ('answer_question')").execute(&ledger.pool).await.expect("it is paused");
+    assert_eq!(ledger.let_in(ledger.user, 2).await, [], "the questions hold both places");
+    assert_eq!(pauses::unring_paused(&ledger.pool).await.expect("they wait again"), 2);
+    assert_eq!(ledger.let_in(ledger.user, 2).await, [analysis]);
+    assert_eq!(pauses::unring_paused(&ledger.pool).await.expect("it is done"), 0, "other kinds stay rung");
+    sqlx::query("DELETE FROM queue_pauses").execute(&ledger.pool).await.expect("it is resumed");
+    assert_eq!(ledger.let_in(ledger.user, 3).await.into_iter().collect::<BTreeSet<_>>(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -221,3 +221,32 @@ async fn the_reader_for_many_never_goes_past_a_commit_that_is_held_open_and_is_t
     .await;
     assert_eq!(of_page(&both), [(ledger.user, "first"), (ledger.user, "second")]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_restored_into_another_server_goes_on_behind_what_anybody_has_heard_of() {
+    let ledger = Ledger::new().await;
+    let mut conn = ledger.pool.acquire().await.expect("a connection");
+    put(&mut conn, ledger.user, "before the backup").await;
+    // On a server that had counted further than this one. Its readers have heard of more than the backup holds.
+    sqlx::query("UPDATE events SET xid = '9000000000'").execute(&mut *conn).await.expect("it is as it was restored");
+    let heard = Some((9_000_000_500, 77));
+    assert!(ledger.after(None, 100).await.is_empty(), "its number is one of the future here");
+    for round in ["after a restore", "after another one"] {
+        sqlx::query("SELECT rebase_events()").execute(&mut *conn).await.expect("the order is moved on");
+        put(&mut conn, ledger.user, round).await;
+    }
+    let all = ledger.readable(None, 3).await;
+    assert_eq!(subjects(&all), ["before the backup", "after a restore", "after another one"]);
+    let wanted = Wanted { user: Some(ledger.user), after: heard };
+    let new = events::after(&ledger.pool, &wanted, 100).await.expect("the events are read");
+    assert_eq!(subjects(&new), ["after a restore", "after another one"]);
+    let page = page(&ledger, None, (9_000_000_500, 77), 10).await;
+    assert_eq!(of_page(&page), [(ledger.user, "after a restore"), (ledger.user, "after another one")]);
+    // What is open holds readers back as ever.
+    let mut held = ledger.pool.begin().await.expect("a transaction");
+    put(&mut held, ledger.user, "held open").await;
+    put(&mut conn, ledger.user, "later").await;
+    assert_eq!(ledger.after(all.last(), 100).await.len(), 0);
+    held.commit().await.expect("it is committed");
+    assert_eq!(subjects(&ledger.readable(all.last(), 2).await), ["held open", "later"]);
+}

@@ -2,10 +2,10 @@
 
 use datagenie_common::{
     ids::LeaseId,
-    model::questions::Stage,
+    model::{jobs::Lane, questions::Stage},
     store::{
         self,
-        ledger::{Beat, Lease, claim},
+        ledger::{Beat, Flow, Lease, admit::Window, claim, intake},
     },
 };
 use sqlx::PgPool;
@@ -67,4 +67,26 @@ async fn claims_are_hot_updates() {
     assert_eq!(updates, 40);
     // What does not fit on its page moves once; an index on a column that a claim changes would leave none.
     assert!(hot >= 20, "{hot} of {updates} updates were HOT");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_claims_the_next_does_not_read_those_who_wait() {
+    let ledger = Ledger::new().await;
+    let submit = async |count: usize| {
+        let slice: Vec<_> = (0..count).map(|_| ledger.question()).collect();
+        intake::submit(&ledger.pool, &slice, 0).await.expect("it is stored");
+    };
+    // What the planner knows is of a moment when few waited.
+    submit(3).await;
+    sqlx::query("ANALYZE jobs").execute(&ledger.pool).await.expect("it is looked at");
+    submit(1_000).await;
+    let window = Window { flow: Flow { lane: Lane::Interactive, user_id: ledger.user }, size: 50 };
+    let mut transaction = ledger.pool.begin().await.expect("it begins");
+    let claimed = claim::claim_next(&mut *transaction, &[(window, 1)], &[], 8, &[LeaseId::new()], "worker-1", LONG).await;
+    assert_eq!(claimed.expect("it is decided").len(), 1);
+    let read: i64 = sqlx::query_scalar("SELECT pg_stat_get_xact_tuples_fetched('jobs'::regclass)")
+        .fetch_one(&mut *transaction)
+        .await
+        .expect("it is counted");
+    assert!(read < 50, "{read} rows were read for one claim");
 }

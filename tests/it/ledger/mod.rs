@@ -9,6 +9,7 @@ mod finish;
 mod finish_many;
 mod hot;
 mod intake;
+mod outages;
 mod release;
 mod replay;
 mod rescue;
@@ -147,6 +148,7 @@ async fn add_user(pool: &PgPool, username: &str) -> UserId {
 fn question_of(user_id: UserId) -> NewQuestion {
     let id = QuestionId::new();
     let payload = AnswerQuestion {
+        api_key_id: None,
         v: PAYLOAD_VERSION,
         question_id: id,
         question: "How many orders are there?".to_owned(),

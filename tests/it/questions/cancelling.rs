@@ -21,7 +21,8 @@ async fn assert_cancelled(shop: &Shop, id: Uuid) {
     let began = Instant::now();
     let ended = shop.app.admin.wait(id).await;
     assert_eq!((&ended["status"], &ended["rows"]), (&json!("cancelled"), &json!([])), "{ended}");
-    assert!(began.elapsed() < Duration::from_secs(8), "it took {:?}", began.elapsed());
+    // By itself neither the model's call nor the query would end within a minute.
+    assert!(began.elapsed() < Duration::from_secs(30), "it took {:?}", began.elapsed());
     shop.app.admin.post(format!("/v1/questions/{id}/cancel"), None).await.problem(409, "already_ended");
 }
 

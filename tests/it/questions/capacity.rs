@@ -118,7 +118,6 @@ async fn what_a_dead_process_held_is_had_when_its_lease_has_run_out() {
     let alive = Process::start(&database, "alive", lease);
     let _taken = alive.take(&resource, 1).await;
     assert!(began.elapsed() >= lease, "it was taken from somebody who held it: {:?}", began.elapsed());
-    assert!(began.elapsed() < lease * 3, "it took {:?}", began.elapsed());
     drop(held);
     // By its own clock the dead one's lease is over too: nothing is left to hand out.
     let again = timeout(Duration::from_millis(200), dead.capacity.acquire(&resource, 1, UserId::new())).await;

@@ -1,6 +1,7 @@
 //! Times that come, are missed, or come while an earlier run still goes.
 
 use datagenie_common::clock::Clock;
+use datagenie_scheduler::tasks::fire_schedules;
 use datagenie_tests::{TestApp, until};
 use futures::future::join_all;
 use serde_json::json;
@@ -73,8 +74,19 @@ async fn a_clock_that_steps_over_times_follows_the_catch_up_policy() {
 
     // Back where it was: nothing fires again.
     end_all(&app).await;
-    fire(&scheduler(&app, "PT1H")).await;
+    let back = scheduler(&app, "PT1H");
+    fire(&back).await;
     assert_eq!(states(&alice, all).await, counted(&[("fired", 3), ("skipped", 1)]));
+    // Nor do they rest until the clock is there again: times that were not taken are, when they come, and no other.
+    fire_schedules::go_on_from_now(&back).await.expect("they go on");
+    fire(&back).await;
+    assert_eq!(states(&alice, all).await, counted(&[("fired", 3), ("skipped", 1)]));
+    fire(&scheduler(&app, "PT2H")).await;
+    assert_eq!(states(&alice, all).await, counted(&[("fired", 4), ("skipped", 1)]));
+    assert_eq!(states(&alice, skip).await, counted(&[("skipped", 2)]), "half an hour ago is missed");
+    end_all(&app).await;
+    fire(&stepped).await;
+    assert_eq!(states(&alice, all).await, counted(&[("fired", 4), ("skipped", 2)]), "its newest three had been fired");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,9 +102,22 @@ async fn a_run_that_still_goes_is_not_doubled_unless_allowed() {
     assert_eq!(states(&alice, single).await, counted(&[("fired", 1), ("skipped", 1)]));
     assert!(runs(&alice, single).await[0]["reason"].as_str().is_some_and(|reason| reason.contains("still goes")));
     assert_eq!(states(&alice, doubled).await, counted(&[("fired", 2)]));
-    end_all(&app).await;
+    // However many of its times are skipped meanwhile, and however often somebody asks by hand.
+    sqlx::query(
+        "INSERT INTO schedule_runs (id, schedule_id, fire_time, state) SELECT uuid7(), $1, dg_now() - n * interval '1 minute', 'skipped'
+         FROM generate_series(1, 30) n",
+    )
+    .bind(single)
+    .execute(&app.pool)
+    .await
+    .expect("half an hour of skipped times");
+    let asked = alice.post(format!("/v1/schedules/{single}/run"), None).await.expect(202).id();
     fire(&scheduler(&app, "PT3H")).await;
-    assert_eq!(states(&alice, single).await, counted(&[("fired", 2), ("skipped", 1)]));
+    assert_eq!(states(&alice, single).await, counted(&[("fired", 1), ("skipped", 33)]));
+    assert!(runs(&alice, single).await.iter().any(|run| run["id"] == json!(asked) && run["state"] == "skipped"));
+    end_all(&app).await;
+    fire(&scheduler(&app, "PT4H")).await;
+    assert_eq!(states(&alice, single).await, counted(&[("fired", 2), ("skipped", 33)]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +167,7 @@ async fn one_whose_owner_has_too_much_waiting_is_refused_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_whose_owners_day_is_used_up_is_refused_and_says_so() {
+async fn one_whose_owners_day_or_hour_is_used_up_is_refused_and_says_so() {
     let app = TestApp::builder().no_worker().no_scheduler().start().await;
     let (alice, bob) = (app.client("alice").await, app.client("bob").await);
     let (spent, free) = (make(&alice, hourly("once")).await, make(&bob, hourly("once")).await);
@@ -161,7 +186,14 @@ async fn one_whose_owners_day_is_used_up_is_refused_and_says_so() {
     for user in [&alice, &bob] {
         let _ = app.admin.put(format!("/v1/users/{}/limits", user.user_id), json!({ "tokens_per_day": 1_000 })).await.expect(200);
     }
+    let carol = app.client("carol").await;
+    let hers = [make(&carol, hourly("once")).await, make(&carol, hourly("once")).await];
+    let _ = app.admin.put(format!("/v1/users/{}/limits", carol.user_id), json!({ "questions_per_hour": 1 })).await.expect(200);
     fire(&scheduler(&app, "PT1H")).await;
+    let runs_of_hers = [runs(&carol, hers[0]).await[0].clone(), runs(&carol, hers[1]).await[0].clone()];
+    let refused: Vec<_> = runs_of_hers.iter().filter(|run| run["state"] == "refused").collect();
+    assert_eq!(refused.len(), 1, "an hour takes one of them: {runs_of_hers:?}");
+    assert!(refused[0]["reason"].as_str().is_some_and(|reason| reason.contains("limits.questions_per_hour")), "{refused:?}");
     let run = runs(&alice, spent).await[0].clone();
     assert_eq!(run["state"], "refused", "{run}");
     assert!(run["reason"].as_str().is_some_and(|reason| reason.contains("limits.tokens_per_day")), "{run}");

@@ -60,7 +60,10 @@ async fn files_without_a_row_go_and_rows_without_a_file_say_so() {
     let named = write(&app, &named, 30);
     let other_attempt = write(&app, &format!("results/{kept}/{}/rows.jsonl", Uuid::new_v4()), 30);
     let unfinished = write(&app, &format!("results/{kept}/{lease}/rows.jsonl#7"), 30);
-    let upload = write(&app, &format!("workbooks/{}/content", Uuid::now_v7()), 30);
+    let long_ago: Uuid = sqlx::query_scalar("SELECT uuid7_at(dg_now() - interval '30 hours')").fetch_one(&app.pool).await.expect("an id");
+    let upload = write(&app, &format!("workbooks/{long_ago}/content"), 30);
+    // A copy of an old content, whose row is about to be written.
+    let copied = write(&app, &format!("workbooks/{}/content", Uuid::now_v7()), 30);
     let young = write(&app, &format!("results/{}/{lease}/rows.jsonl", Uuid::now_v7()), 20);
     let under_way = write(&app, &format!("results/{job}/{lease}/rows.jsonl"), 30);
     let stranger = write(&app, "notes/read-me.txt", 3000);
@@ -74,7 +77,7 @@ async fn files_without_a_row_go_and_rows_without_a_file_say_so() {
         ),
         "{run}"
     );
-    assert_eq!(exists(&[&named, &young, &under_way, &stranger]), [true; 4]);
+    assert_eq!(exists(&[&named, &young, &under_way, &copied, &stranger]), [true; 5]);
     assert_eq!(exists(&[&other_attempt, &unfinished, &upload]), [false; 3]);
     assert!(!other_attempt.parent().is_some_and(Path::exists), "no empty folders are left");
     assert_eq!(count(&app.pool, "SELECT count(*) FROM analysis_results").await, 1);

@@ -208,4 +208,5 @@ async fn a_run_that_was_killed_is_said_to_be_and_run_anew() {
     upkeep::end(&later, id, &json!({ "questions": 3 }), None).await.expect("it ends");
     assert_eq!(due(later).await, [""; 0]);
     assert_eq!(due(database.shifted("PT62M").await).await, ["questions"], "an hour later");
+    assert_eq!(due(database.shifted("P-1D").await).await, ["questions"], "the clock was ahead when it ran");
 }

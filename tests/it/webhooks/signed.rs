@@ -74,12 +74,20 @@ async fn after_a_rotation_both_secrets_sign_for_a_day_and_then_the_new_one_alone
     assert_eq!(both.event()["type"], "webhook.test");
     assert!(is_signed_by(&both, &old) && is_signed_by(&both, &new));
     assert_eq!(both.header("webhook-signature").split(' ').count(), 2);
+    // A key that is lost takes the old one with it, and holds nothing up.
+    sqlx::query("UPDATE webhook_endpoints SET old_secret = jsonb_set(old_secret, '{key_id}', '\"lost\"')")
+        .execute(&app.pool)
+        .await
+        .expect("its key is lost");
+    let _ = app.admin.post(format!("/v1/webhooks/{id}/test"), None).await.expect(202);
+    let alone = sink.has(2).await.remove(1);
+    assert!(!is_signed_by(&alone, &old) && is_signed_by(&alone, &new));
     sqlx::query("UPDATE webhook_endpoints SET old_secret_until = dg_now() - interval '1 second'")
         .execute(&app.pool)
         .await
         .expect("a day passes");
     let _ = app.admin.post(format!("/v1/webhooks/{id}/test"), None).await.expect(202);
-    let one = sink.has(2).await.remove(1);
+    let one = sink.has(3).await.remove(2);
     assert!(!is_signed_by(&one, &old) && is_signed_by(&one, &new));
     let stored: String = sqlx::query_scalar("SELECT (SELECT string_agg(to_jsonb(w)::text, '') FROM webhook_endpoints w) || (SELECT string_agg(to_jsonb(a)::text, '') FROM audit_logs a)")
         .fetch_one(&app.pool)

@@ -1,7 +1,7 @@
 //! A reader of the event stream who comes back with `after` whenever his socket ends, and counts what he gets.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -98,7 +98,8 @@ impl EventReader {
         Self { received, stop, task }
     }
 
-    /// Waits until every stored event was heard, at most so long, ends, and compares.
+    /// Waits until every stored event was heard, at most so long, ends, and compares: what is stored at the first of these moments must
+    /// have been heard, and what was heard must be stored at the last one. Work may go on meanwhile.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -120,6 +121,8 @@ impl EventReader {
         };
         self.stop.cancel();
         (&mut self.task).await.expect("the reader does not panic");
+        let afterwards: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM events").fetch_all(pool).await?;
+        let afterwards: BTreeSet<Uuid> = afterwards.into_iter().collect();
         let received = lock(&self.received);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let found = count(stored.iter().filter(|id| received.times.contains_key(id)).count());
@@ -128,7 +131,7 @@ impl EventReader {
             heard: count(received.times.len()),
             missing: count(stored.len()) - found,
             doubled: count(received.times.values().filter(|&&times| times > 1).count()),
-            unfounded: count(received.times.len()) - found,
+            unfounded: count(received.times.keys().filter(|id| !afterwards.contains(id)).count()),
             backwards: received.backwards,
             sockets: received.sockets,
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use datagenie_tests::{TestApp, until};
+use datagenie_tests::{DEADLINE, TestApp, until};
 use futures::StreamExt;
 use reqwest::{Body, Method};
 use tokio::{
@@ -15,7 +15,6 @@ use tokio::{
 use super::{BOUNDARY, form, nothing_is_left, objects, post, upload};
 
 const MIB: usize = 1_048_576;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_just_the_limit_is_taken_and_a_larger_one_is_not() {
@@ -125,7 +124,7 @@ async fn an_upload_that_stands_still_is_given_up() {
     let alice = app.client("alice").await;
     let mut stream = begun(&app, alice.token()).await;
     let mut answer = vec![0; 1_024];
-    let read = timeout(PATIENCE, stream.read(&mut answer)).await.expect("it is answered").expect("the answer is read");
+    let read = timeout(DEADLINE, stream.read(&mut answer)).await.expect("it is answered").expect("the answer is read");
     let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     nothing_is_left(&app).await;
@@ -147,7 +146,7 @@ async fn an_upload_that_trickles_in_is_given_up_in_the_end() {
         }
     };
     let read = tokio::select! {
-        read = timeout(PATIENCE, answer.read(&mut said)) => read.expect("it is answered").expect("the answer is read"),
+        read = timeout(DEADLINE, answer.read(&mut said)) => read.expect("it is answered").expect("the answer is read"),
         () = trickling => 0,
     };
     let said = String::from_utf8_lossy(&said[..read]).into_owned();

@@ -10,7 +10,7 @@ use std::path::Path;
 use datagenie_tests::{Client, Reply, TestApp, until};
 use reqwest::Method;
 
-const BOUNDARY: &str = "----of-the-tests";
+pub(super) const BOUNDARY: &str = "----of-the-tests";
 
 /// A form of these parts: what stands behind `form-data; ` and the content.
 fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
@@ -29,9 +29,14 @@ async fn post(client: &Client, path: &str, body: Vec<u8>) -> Reply {
     client.send(client.request(Method::POST, path).header("content-type", content_type).body(body)).await
 }
 
-pub(super) async fn upload(client: &Client, name: &str, content: &[u8]) -> Reply {
+/// The form of an upload.
+pub(super) fn upload_form(name: &str, content: &[u8]) -> Vec<u8> {
     let disposition = format!("name=\"file\"; filename=\"{}\"", name.replace('"', "\\\""));
-    post(client, "/v1/files", form(&[(&disposition, content)])).await
+    form(&[(&disposition, content)])
+}
+
+pub(super) async fn upload(client: &Client, name: &str, content: &[u8]) -> Reply {
+    post(client, "/v1/files", upload_form(name, content)).await
 }
 
 /// A ZIP archive of empty entries: enough to be told by.

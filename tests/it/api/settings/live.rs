@@ -1,7 +1,7 @@
 //! A changed setting holds in every process: the api that was told, another api, the worker, the scheduler, with Redis and without.
 
 use datagenie_common::store::upkeep::Kept;
-use datagenie_tests::{Answer, ModelStub, Reply, TestApp, until};
+use datagenie_tests::{Answer, ModelStub, Processes, Reply, TestApp, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -127,8 +127,13 @@ async fn what_somebody_wrote_into_the_table_holds_and_nonsense_does_not() {
     write(json!("many")).await;
     let view = until(|| async { Some(shown().await).filter(|view| view["problem"].is_string()) }, "it is told").await;
     assert_eq!(view["value"], 123, "{view}");
-    // Redis holds what is not so: the version tells.
-    let forged = json!({ "version": 1, "values": { "max_query_rows": 9 } }).to_string();
+    // A program that starts now knows no earlier value: what stands below holds, and it serves, so that the row can be put right.
+    let (started, url) = Processes::of(&app).api().await;
+    let view = app.admin.at(&url).get("/v1/settings/max_query_rows", None).await.expect(200).body;
+    assert!(view["value"] == 10_000 && view["problem"].is_string(), "{view}");
+    until(|| async { started.log().contains("a stored setting can't be used").then_some(()) }, "its log says so").await;
+    // Redis holds what is not so: the version and the mark tell.
+    let forged = json!({ "version": "1.1", "values": "{\"max_query_rows\": 9}", "mark": "00" }).to_string();
     let _: () = redis::cmd("SET").arg("datagenie:settings:query").arg(forged).query_async(&mut redis).await.expect("Redis answers");
     let fixed = put(&app.admin, "max_query_rows", json!(50)).await.expect(200).body;
     assert_eq!((&fixed["value"], &fixed["problem"]), (&json!(50), &Value::Null), "{fixed}");

@@ -105,6 +105,8 @@ async fn what_can_not_be_taken_is_refused_with_the_bound() {
         ("session_timeout_hours", json!(-1), "from 1 to 8760"),
         ("query_history_retention_days", json!(true), "from 1 to 36500"),
         ("openai_api_key", json!(17), "at most 4096 characters"),
+        ("openai_api_key", json!("sk-ключ"), "not of ASCII"),
+        ("event_retention_days", json!(14), "from 15 to 36500"),
     ] {
         let reply = put(&app.admin, key, value.clone()).await;
         let problem = reply.problem(422, "invalid_request");

@@ -2,7 +2,7 @@
 
 mod seen;
 
-use datagenie_tests::{Answer, Client, Process, Processes, Reply, Sink, TestApp, until};
+use datagenie_tests::{Answer, Client, Process, Processes, Reader, Reply, Sink, TestApp, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -108,8 +108,9 @@ impl Rig {
     }
 }
 
-/// Makes connections of all kinds of wrong, whose errors could name the password.
-async fn connections(rig: &Rig) -> (Uuid, Vec<Uuid>) {
+/// Makes a connection that works, for as long as its database is held, and others of all kinds of wrong, whose errors could name the
+/// password.
+async fn connections(rig: &Rig) -> (Reader, Uuid, Vec<Uuid>) {
     let reader = rig.app.reader(&format!("CREATE TABLE customers (id int, note text); INSERT INTO customers VALUES (1, '{ROW}')")).await;
     let made =
         rig.post("/v1/connections", json!({ "name": "good", "db_type": "postgresql", "config": reader.config })).await.expect(201).id();
@@ -149,7 +150,7 @@ async fn connections(rig: &Rig) -> (Uuid, Vec<Uuid>) {
             rig.seen.reply(&reply);
         }
     }
-    (made, ids)
+    (reader, made, ids)
 }
 
 /// Signs in and out, rightly and wrongly: the secrets that came of it.
@@ -205,7 +206,9 @@ impl Rig {
         }
         let refused = json!({ "sql": format!("SELECT '{WORDS}' FROM no_such_table"), "question": null });
         let _ = self.client.answer(ask(refused)).await;
-        let _ = self.client.answer(ask(json!({ "sql": "SELECT note FROM customers WHERE id = 1 + 1 - 1" }))).await;
+        let statement = format!("SELECT note FROM customers WHERE note <> '{WORDS}'");
+        let ran = self.client.answer(ask(json!({ "sql": statement, "question": null }))).await;
+        assert_eq!(ran["status"], "success", "{ran}");
         let file = self.upload(&format!("name,amount\n{CELL},1\n{CELL}2,2\n")).await.expect(201).id();
         let _ = self.client.answer(json!({ "question": "total amount?", "file_id": file, "deadline_seconds": 10 })).await;
         let _ = self.upload(&format!("\u{0}\u{1}{CELL}")).await;
@@ -276,7 +279,7 @@ async fn planted_secrets_are_found_nowhere() {
     let rig = Rig::start().await;
     let _ = rig.send(&rig.client, Method::PUT, "/v1/settings/openai_api_key", json!({ "value": STORED_KEY })).await.expect(200);
     let _ = rig.send(&rig.client, Method::PUT, "/v1/settings/openai_api_key", json!({ "value": [STORED_KEY] })).await;
-    let (good, wrong) = connections(&rig).await;
+    let (_customer, good, wrong) = connections(&rig).await;
     let minted = people(&rig).await;
     let sink = Sink::start().await;
     let signing = webhooks(&rig, &sink).await;
