@@ -64,6 +64,8 @@ exec 9>"$to/.lock"
 flock -n 9 || die "another backup to $to is under way"
 time="$(date +%Y%m%d_%H%M%S)"
 full="full_backup_$time.dump" schema="schema_backup_$time.sql" tarball="files_backup_$time.tar" sums="backup_$time.sha256"
+# What backups left that were killed: they would fill the disk, and the lock says that none is under way.
+rm -rf "$to"/.part_*
 part="$to/.part_$time"
 trap 'rm -rf "$part"' EXIT
 mkdir "$part"

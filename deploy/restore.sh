@@ -78,6 +78,9 @@ pg_restore --list "$folder/$name" | grep -v ' EXTENSION .*pg_stat_statements' >"
         echo "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
     fi
     pg_restore --no-owner --no-privileges --use-list="$list" --file=- "$folder/$name"
+    # Readers of events go on behind all that they have heard of, whatever this server's own count is. A backup of an older version does
+    # not know of it; its migrations see to that.
+    echo "DO \$\$ BEGIN IF to_regprocedure('public.rebase_events()') IS NOT NULL THEN SET LOCAL search_path = public; PERFORM rebase_events(); END IF; END \$\$;"
 ) >"$sql"
 psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --single-transaction --output=/dev/null --file="$sql"
 psql --no-psqlrc --quiet --command='CREATE EXTENSION IF NOT EXISTS pg_stat_statements' >/dev/null 2>&1 ||

@@ -63,8 +63,9 @@ pub(super) fn node(installation: &Installation, folder: &Folder, ports: Ports) -
         // The script then becomes the node instead of waiting for it: the process that is signalled is the node itself.
         ("RABBITMQ_ALLOW_INPUT", "1".to_owned()),
         ("RABBITMQ_SERVER_START_ARGS", "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
-        // Beside the programs and PostgreSQL it may have two cores, not bound to any.
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 2:2 +stbt u".to_owned()),
+        // Beside the programs and PostgreSQL it may have two cores, not bound to any, and none that it only waits on: Erlang's threads spin
+        // for a while before they sleep.
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 2:2 +stbt u +sbwt none +sbwtdcpu none +sbwtdio none".to_owned()),
         // A dump would hold the password.
         ("ERL_CRASH_DUMP_SECONDS", "0".to_owned()),
     ];
