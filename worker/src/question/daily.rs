@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::failures;
 use crate::run::Context;
 
-/// How long what was read of somebody's limits is good: who asks thousands of questions costs one look a second.
+/// How long what was read of somebody's limits is good. What he has used is summed before each call of the model, where he has a limit.
 const GOOD: Duration = Duration::from_secs(1);
 /// Users and keys whose limits are known.
 const KNOWN: usize = 10_000;
