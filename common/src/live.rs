@@ -2,7 +2,8 @@
 //! when Redis is slow or away, messages are dropped, and readers find durable events by their look each second.
 //!
 //! What has gathered is published in one message, since at a thousand jobs a second a message for each stage of each would be most of
-//! the work. Progress is held back for a moment: what it is overtaken by in that time, a later stage or the end, is told instead of it.
+//! the work. Progress is held back for a moment, 15 to 30 ms: what it is overtaken by in that time, a later stage or the end, is told
+//! instead of it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,7 +32,7 @@ use crate::{
 const BACKLOG: usize = 8192;
 /// Taken up at once.
 const AT_ONCE: usize = 1024;
-/// How long progress is held back.
+/// How long progress is held back at most.
 const HOLD: Duration = Duration::from_millis(30);
 /// Resources of which progress is held back; the oldest goes out sooner beyond that.
 const SUBJECTS: usize = 4096;
@@ -81,7 +82,7 @@ impl Live {
         let _ = self.queue.try_send(told);
     }
 
-    /// Tells how far a job is. It may be held back for 30 ms, and dropped for what overtakes it.
+    /// Tells how far a job is. It may be held back for up to 30 ms, and dropped for what overtakes it.
     pub fn progress(&self, user_id: UserId, subject: &str, event_type: &str, data: Value) {
         let (subject, event_type) = (Arc::from(subject), event_type.to_owned());
         self.send(Told::Progress(Progress { user_id, subject, event_type, time: self.clock.now(), data }));
@@ -180,9 +181,16 @@ impl Outbox {
         self.held.insert(subject, vec![progress]);
     }
 
-    /// Lets out what is due now; none: everything.
+    /// Lets out what is due now, and with it what soon will be: so busy processes publish fewer messages. None: everything.
     fn release(&mut self, now: Option<Instant>) {
-        while self.due.front().is_some_and(|(due, _)| now.is_none_or(|now| *due <= now)) {
+        let is_due = |due: &VecDeque<(Instant, Arc<str>)>, upto: Option<Instant>| {
+            due.front().is_some_and(|(due, _)| upto.is_none_or(|upto| *due <= upto))
+        };
+        if !is_due(&self.due, now) {
+            return;
+        }
+        let upto = now.map(|now| now + HOLD / 2);
+        while is_due(&self.due, upto) {
             self.release_oldest();
         }
     }

@@ -60,6 +60,17 @@ fn progress_is_held_back_and_a_later_one_takes_its_place() {
 }
 
 #[test]
+fn what_is_soon_due_goes_out_with_what_is_due() {
+    let (mut outbox, begin) = (Outbox::default(), Instant::now());
+    outbox.take(progress("a", "question.progress", "linking"), begin);
+    outbox.take(progress("b", "question.progress", "linking"), begin + HOLD / 3);
+    outbox.take(progress("c", "question.progress", "linking"), begin + HOLD - Duration::from_millis(1));
+    let (told, messages) = out(&mut outbox, begin + HOLD);
+    assert_eq!((told, messages), (vec!["a question.progress linking".to_owned(), "b question.progress linking".to_owned()], 1));
+    assert_eq!(out(&mut outbox, begin + HOLD * 2).0, ["c question.progress linking"]);
+}
+
+#[test]
 fn an_end_goes_out_at_once_without_the_progress_before_it() {
     let (mut outbox, begin) = (Outbox::default(), Instant::now());
     outbox.take(progress("a", "question.started", ""), begin);

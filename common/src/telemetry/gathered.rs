@@ -1,4 +1,4 @@
-//! Log lines gathered for a few milliseconds and written together by a thread of their own: a system call a line would cost a busy
+//! Log lines gathered for a moment and written together by a thread of their own: a system call a line would cost a busy
 //! process more than the line itself, and a slow reader of the log must not stop the work at every line.
 
 use std::{
@@ -11,7 +11,9 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How long lines gather.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(25);
+/// How soon a target that had no room is asked again.
+const AGAIN: Duration = Duration::from_millis(5);
 /// Bytes that may wait; who logs more waits for the thread, as he would for the system call.
 const MOST: usize = 1024 * 1024;
 /// How long a flush waits at most.
@@ -109,7 +111,7 @@ fn write_whole(target: &mut impl Write, batch: &[u8]) {
             Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A pipe that is full and does not block its writer.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(GATHER),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(AGAIN),
             Err(_) => return,
         }
     }

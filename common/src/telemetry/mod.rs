@@ -67,9 +67,9 @@ pub fn init(settings: &Log, traces: &Traces, service: &'static str, instance: &s
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(at, panic = panics::words(panic), "panicked");
-        // A job's panic is caught, and its thread goes on: it must not stand still for the log, whose lines are written soon, or at the
-        // end of `main` at the latest. One of the main thread ends the process without coming there.
-        if std::thread::current().name() == Some("main") {
+        // A task's panic is caught, and its thread goes on, be it the main one: it must not stand still for the log, whose lines are written
+        // soon, or at the end of `main` at the latest. One of the program itself ends the process without coming there.
+        if std::thread::current().name() == Some("main") && tokio::task::try_id().is_none() {
             flush();
         }
     }));
