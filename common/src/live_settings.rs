@@ -209,15 +209,14 @@ impl Shared {
         if self.current().version.as_ref() == Some(&version) && !version.is_empty() {
             return Ok(());
         }
-        let (version, rows) = match self.cached(&version).await {
-            Some(rows) => (version, rows),
-            None => {
-                let (version, rows) = system_settings::versioned(&self.pool).await?;
-                self.keep(&version, &rows).await;
-                (version, rows)
-            }
-        };
-        self.take(version, &rows);
+        if let Some(rows) = self.cached(&version).await {
+            self.take(version, &rows);
+        } else {
+            let (version, rows) = system_settings::versioned(&self.pool).await?;
+            // What is in Redis holds here already.
+            self.take(version.clone(), &rows);
+            self.keep(&version, &rows).await;
+        }
         Ok(())
     }
 
