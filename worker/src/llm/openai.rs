@@ -12,8 +12,8 @@ use chrono::DateTime;
 use datagenie_common::{ids::UserId, model::questions::Usage, settings::Llm};
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
@@ -92,6 +92,36 @@ pub struct Model {
     capacity: Capacity,
     windows: Arc<Windows>,
     breaker: Arc<Breaker>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    temperature: f64,
+    max_tokens: u32,
+    messages: [Message<'a>; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat<'a>>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+struct ResponseFormat<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    json_schema: JsonSchema<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    name: &'static str,
+    strict: bool,
+    schema: &'a Value,
 }
 
 #[derive(Deserialize)]
@@ -174,7 +204,7 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError`].
-    pub async fn complete(&self, user: UserId, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
+    pub async fn complete(&self, user: UserId, prompt: &DraftPrompt, reply_schema: Option<&Value>) -> Result<Completion, ModelError> {
         let (_permit, call) = self.admit(user).await?;
         let taken = self.windows.take(prompt.system.len() + prompt.user.len()).await.map_err(|error| match error {
             WindowError::Used(after) => ModelError::OverLimit { after },
@@ -209,7 +239,7 @@ impl Model {
         Ok((permit, call))
     }
 
-    async fn timed_call(&self, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
+    async fn timed_call(&self, prompt: &DraftPrompt, reply_schema: Option<&Value>) -> Result<Completion, ModelError> {
         let began = Instant::now();
         let span = tracing::info_span!("model.complete", model = self.name);
         let result = async {
@@ -232,20 +262,16 @@ impl Model {
         result
     }
 
-    async fn call(&self, prompt: &DraftPrompt, reply_schema: Option<Value>) -> Result<Completion, ModelError> {
-        let mut body = json!({
-            "model": self.name,
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "messages": [
-                { "role": "system", "content": prompt.system },
-                { "role": "user", "content": prompt.user },
-            ],
-        });
-        if let Some(schema) = reply_schema.filter(|_| self.json_schema) {
-            body["response_format"] =
-                json!({ "type": "json_schema", "json_schema": { "name": "draft", "strict": true, "schema": schema } });
-        }
+    async fn call(&self, prompt: &DraftPrompt, reply_schema: Option<&Value>) -> Result<Completion, ModelError> {
+        let body = Request {
+            model: &self.name,
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+            messages: [Message { role: "system", content: &prompt.system }, Message { role: "user", content: &prompt.user }],
+            response_format: reply_schema
+                .filter(|_| self.json_schema)
+                .map(|schema| ResponseFormat { kind: "json_schema", json_schema: JsonSchema { name: "draft", strict: true, schema } }),
+        };
         let mut request = self.http.post(&self.endpoint).json(&body);
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());

@@ -66,11 +66,11 @@ fn render(template: &str, values: minijinja::Value) -> String {
     rendered.expect("the embedded templates render, which the tests of this module prove")
 }
 
-/// The request for the SQL of a question. `max_rows` is where results are cut off.
+/// The request for the SQL of a question about a schema as [`schema_text`] writes it. `max_rows` is where results are cut off.
 #[must_use]
 pub fn draft(
     question: &str,
-    schema: &SourceSchema,
+    schema: &str,
     dialect: DbType,
     today: NaiveDate,
     language: Language,
@@ -87,7 +87,7 @@ pub fn draft(
         max_rows => max_rows,
     };
     let user = context! {
-        schema => fenced("schema", &schema_text(schema, dialect)),
+        schema => fenced("schema", schema),
         previous_question => previous.map(|previous| fenced("previous_question", &previous.question)),
         previous_sql => previous.map(|previous| fenced("previous_sql", &previous.sql)),
         today => today.to_string(),
@@ -113,8 +113,7 @@ pub fn general(question: &str, language: Language) -> DraftPrompt {
 }
 
 /// The JSON schema of an answer, strict in OpenAI's sense: every key required, no other allowed, null for what does not apply.
-#[must_use]
-pub fn reply_schema() -> Value {
+pub static REPLY_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let text = |description: &str| json!({ "type": ["string", "null"], "description": description });
     json!({
         "type": "object",
@@ -133,7 +132,7 @@ pub fn reply_schema() -> Value {
         "required": ["sql", "explanation", "chart", "summary", "answerable", "clarification"],
         "additionalProperties": false
     })
-}
+});
 
 /// A schema as a model reads it: one block a table, one line a column, with types, keys, comments and a few values.
 #[must_use]
@@ -286,8 +285,11 @@ fn one_line(text: &str, most: usize) -> String {
 
 /// Data between tags that it cannot close: text that speaks of the tag itself gets one named after its own hash.
 fn fenced(tag: &str, data: &str) -> String {
-    let folded = data.to_lowercase();
-    let name = if folded.contains(&format!("<{tag}")) || folded.contains(&format!("</{tag}")) {
+    let speaks_of_it = |data: &str| {
+        let folded = data.to_lowercase();
+        folded.contains(&format!("<{tag}")) || folded.contains(&format!("</{tag}"))
+    };
+    let name = if data.contains('<') && speaks_of_it(data) {
         let hash = hex::encode(Sha256::digest(data.as_bytes()));
         format!("{tag}-{}", &hash[..16])
     } else {

@@ -9,7 +9,6 @@ use datagenie_common::{
         jobs::JobError,
         language::Language,
         questions::{Failure, FailureCode, Stage},
-        schemas::SourceSchema,
     },
     store::questions,
 };
@@ -74,7 +73,7 @@ impl<'a> Drafting<'a> {
         };
         // A statement that is given needs nobody who would be told of the catalogue.
         let linked = if ask.sql.is_some() {
-            Linked { schema: SourceSchema::default(), whole: true }
+            Linked { schema: Arc::default(), text: Arc::from(""), whole: true }
         } else {
             link::link(&ask.question, &target.visible(&context.env.known), &[], context.env.settings.llm.schema_budget_chars)
         };
@@ -94,7 +93,7 @@ impl<'a> Drafting<'a> {
             Drafter::Model(model) => {
                 let prompt = prompt::draft(
                     &self.ask.question,
-                    &self.linked.schema,
+                    &self.linked.text,
                     self.target.policy.db_type,
                     self.context.env.clock.now().date_naive(),
                     self.language,
@@ -144,21 +143,22 @@ impl<'a> Drafting<'a> {
 
     /// One call of the model, or its cached answer to the same prompt.
     async fn complete(&self, model: &Model, prompt: &DraftPrompt, trail: &mut Trail) -> Result<Completion, JobError> {
-        let hash = prompt_hash(model, prompt);
-        let key = CacheKey::LlmResponse { prompt_hash: &hash };
+        let hash = (self.ask.cache == CacheMode::Use).then(|| prompt_hash(model, prompt));
+        let key = hash.as_deref().map(|prompt_hash| CacheKey::LlmResponse { prompt_hash });
         let cache = &self.context.env.cache;
-        let may_reuse = self.ask.cache == CacheMode::Use;
-        if may_reuse && let Some(completion) = cache.get_json::<Completion>(&key).await {
+        if let Some(key) = &key
+            && let Some(completion) = cache.get_json::<Completion>(key).await
+        {
             return Ok(completion);
         }
         daily::check(self.context, self.ask, &trail.usage).await?;
-        let completion =
-            failures::unless_stopped(self.context, model.complete(self.context.turn_of(), prompt, Some(prompt::reply_schema())))
-                .await
-                .map_err(|error| failures::model(self.context, &error))?;
+        let call = model.complete(self.context.turn_of(), prompt, Some(&prompt::REPLY_SCHEMA));
+        let completion = failures::unless_stopped(self.context, call).await.map_err(|error| failures::model(self.context, &error))?;
         trail.usage += completion.usage;
-        if may_reuse && reply::parse(&completion.text).is_ok() {
-            cache.set_json(&key, &completion).await;
+        if let Some(key) = &key
+            && reply::parse(&completion.text).is_ok()
+        {
+            cache.set_json(key, &completion).await;
         }
         Ok(completion)
     }

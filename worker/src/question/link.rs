@@ -5,7 +5,10 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, OnceLock},
+};
 
 use datagenie_common::model::{
     connections::DbType,
@@ -13,7 +16,7 @@ use datagenie_common::model::{
 };
 
 use self::words::{Asked, Weights, terms};
-use crate::llm::prompt::{SHOWN_VALUES, table_text};
+use crate::llm::prompt::{SHOWN_VALUES, schema_text, table_text};
 
 /// Tables with more columns than this are cut to the columns that matter once the whole catalogue does not fit.
 const WIDE_COLUMNS: usize = 40;
@@ -30,36 +33,75 @@ const PREVIOUS_SCORE: f64 = 40.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linked {
     /// The linked tables; foreign keys only between them.
-    pub schema: SourceSchema,
+    pub schema: Arc<SourceSchema>,
+    /// The same as a model reads it.
+    pub text: Arc<str>,
     /// Whether it has every visible table and column (sampled values may be missing).
     pub whole: bool,
+}
+
+impl Linked {
+    fn new(schema: SourceSchema, dialect: DbType, whole: bool) -> Self {
+        let text = schema_text(&schema, dialect).into();
+        Self { schema: Arc::new(schema), text, whole }
+    }
+}
+
+/// What an asker may see of a catalogue.
+#[derive(Debug)]
+pub struct Visible {
+    /// Its tables and columns.
+    pub schema: Arc<SourceSchema>,
+    dialect: DbType,
+    /// As a model reads it, once somebody asked; none: it is longer than a prompt may be.
+    text: OnceLock<Option<Arc<str>>>,
+}
+
+impl Visible {
+    /// Of a database of this dialect.
+    #[must_use]
+    pub fn new(schema: Arc<SourceSchema>, dialect: DbType) -> Self {
+        Self { schema, dialect, text: OnceLock::new() }
+    }
+
+    /// The whole of it as a model reads it, if that is within the budget, which is the same for all calls.
+    fn text(&self, budget_chars: usize) -> Option<Arc<str>> {
+        self.text.get_or_init(|| fits(&self.schema, budget_chars).then(|| schema_text(&self.schema, self.dialect).into())).clone()
+    }
 }
 
 /// Chooses the tables and columns that `question` is about. `previous_tables` are those of the question it follows (`table` or
 /// `schema.table`); `budget_chars` bounds the prompt text of the schema, which one table may exceed when the budget is tiny.
 /// Deterministic; empty only if `visible` is.
 #[must_use]
-pub fn link(question: &str, visible: &SourceSchema, previous_tables: &[String], budget_chars: usize) -> Linked {
-    let asked = Asked::of(question);
-    let mut schema = visible.clone();
+pub fn link(question: &str, visible: &Visible, previous_tables: &[String], budget_chars: usize) -> Linked {
+    let (asked, dialect) = (Asked::of(question), visible.dialect);
+    // Most catalogues are the same for every question: they fit, and show what it names.
+    let hides_asked = |column: &TableColumn| hides_asked(&column.values, &asked);
+    if !visible.schema.tables().any(|(_, _, table)| table.columns.values().any(hides_asked))
+        && let Some(text) = visible.text(budget_chars)
+    {
+        return Linked { schema: Arc::clone(&visible.schema), text, whole: true };
+    }
+    let mut schema = visible.schema.as_ref().clone();
     for_each_column_values(&mut schema, |values| show_asked_first(values, &asked));
     if fits(&schema, budget_chars) {
-        return Linked { schema, whole: true };
+        return Linked::new(schema, dialect, true);
     }
     // A table more is worth more than what samples of the others showed.
     for_each_column(&mut schema, |column| column.profile = None);
     for_each_column_values(&mut schema, |values| values.retain(|value| asked.names_value(value)));
     if fits(&schema, budget_chars) {
-        return Linked { schema, whole: true };
+        return Linked::new(schema, dialect, true);
     }
     let mut bare = schema.clone();
     for_each_column_values(&mut bare, Vec::clear);
     if fits(&bare, budget_chars) {
-        return Linked { schema: bare, whole: true };
+        return Linked::new(bare, dialect, true);
     }
     let catalogue = Catalogue::of(&schema, &asked, previous_tables);
     let chosen = catalogue.choose(budget_chars);
-    Linked { schema: catalogue.cut_to(&chosen), whole: false }
+    Linked::new(catalogue.cut_to(&chosen), dialect, false)
 }
 
 fn for_each_column(schema: &mut SourceSchema, change: impl Fn(&mut TableColumn)) {
@@ -71,8 +113,12 @@ fn for_each_column_values(schema: &mut SourceSchema, change: impl Fn(&mut Vec<St
 }
 
 // The prompt shows only the first few values; one that the question names must be among them.
+fn hides_asked(values: &[String], asked: &Asked) -> bool {
+    values.iter().skip(SHOWN_VALUES).any(|value| asked.names_value(value))
+}
+
 fn show_asked_first(values: &mut [String], asked: &Asked) {
-    if values.iter().skip(SHOWN_VALUES).any(|value| asked.names_value(value)) {
+    if hides_asked(values, asked) {
         values.sort_by_key(|value| !asked.names_value(value));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use datagenie_common::{
@@ -15,6 +15,7 @@ use datagenie_common::{
         jobs::JobError,
         policies::{Limits, Policy, PolicyVersion},
         questions::{Failure, FailureCode},
+        schemas::SourceSchema,
     },
     store::{self, connections},
 };
@@ -23,6 +24,7 @@ use secrecy::ExposeSecret;
 use super::{
     SharedSchema, failures,
     file::{self, AskedFile},
+    link::Visible,
 };
 use crate::{
     env::{COLUMNS_HELD, Env},
@@ -119,12 +121,15 @@ pub fn unsealable(error: &SealingError) -> JobError {
     )
 }
 
-/// Unseals a connection's configuration and opens its source.
+/// Opens a connection's source, and unseals its configuration for it where it is not open yet.
 pub async fn open(env: &Env, id: ConnectionId, connection: &connections::Target) -> Result<Arc<dyn Source>, OpenError> {
+    let sessions = u32::try_from(connection.max_connections).unwrap_or(1);
+    if let Some(source) = env.sources.opened(id, connection.config_version, sessions) {
+        return Ok(source);
+    }
     let clear = env.keyring.open("database_connections", "connection_config", id.0, &connection.config).map_err(OpenError::Sealing)?;
     let config: ConnectionConfig =
         serde_json::from_slice(clear.expose_secret()).map_err(|_| OpenError::Sealing(SealingError::Malformed))?;
-    let sessions = u32::try_from(connection.max_connections).unwrap_or(1);
     env.sources.open(id, connection.config_version, connection.db_type, &config, sessions).await.map_err(OpenError::Source)
 }
 
@@ -178,14 +183,14 @@ async fn policy(env: &Env, context: &Context, id: ConnectionId, version: &Policy
 pub struct KnownTargets {
     connections: Mutex<HashMap<ConnectionId, (String, Arc<connections::Target>)>>,
     policies: Mutex<HashMap<(UserId, ConnectionId), Arc<Policy>>>,
-    visible: Mutex<HashMap<(UserId, ConnectionId), Seen>>,
+    visible: Mutex<HashMap<(Option<UserId>, ConnectionId), Seen>>,
 }
 
-/// What a policy of this version shows of a catalogue of this version.
+/// What a policy of this version shows of a catalogue; all of it to those who see all.
 struct Seen {
     policy: PolicyVersion,
-    schema_version: i64,
-    schema: SharedSchema,
+    of: Weak<SourceSchema>,
+    visible: Arc<Visible>,
 }
 
 const KNOWN: usize = 4_096;
@@ -206,23 +211,30 @@ impl KnownTargets {
         held.insert(id, (version.to_owned(), connection.clone()));
     }
 
-    fn visible(&self, target: &Target) -> SharedSchema {
-        let key = (target.policy.user_id, target.id);
-        let (policy, schema_version) = (&target.policy.version, target.connection.schema_version);
-        if let Some(seen) = self.visible.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
-            && seen.policy == *policy
-            && seen.schema_version == schema_version
-        {
-            return seen.schema.clone();
+    fn visible(&self, target: &Target) -> Arc<Visible> {
+        let sees_all = target.policy.sees_all();
+        let shown = || if sees_all { target.schema.clone() } else { Arc::new(target.policy.visible(&target.schema)) };
+        // A file's catalogue is read anew for each question.
+        if target.file.is_some() {
+            return Arc::new(Visible::new(shown(), target.policy.db_type));
         }
-        let schema = Arc::new(target.policy.visible(&target.schema));
+        // Those who may see all see the same.
+        let key = ((!sees_all).then_some(target.policy.user_id), target.id);
+        let (policy, of) = (&target.policy.version, Arc::downgrade(&target.schema));
+        if let Some(seen) = self.visible.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
+            && (sees_all || seen.policy == *policy)
+            && seen.of.ptr_eq(&of)
+        {
+            return seen.visible.clone();
+        }
+        let visible = Arc::new(Visible::new(shown(), target.policy.db_type));
         let mut held = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        let columns: usize = held.values().map(|seen| seen.schema.column_count()).sum();
-        if held.len() >= VISIBLE || columns + schema.column_count() > COLUMNS_HELD {
+        let columns: usize = held.values().map(|seen| seen.visible.schema.column_count()).sum();
+        if held.len() >= VISIBLE || columns + visible.schema.column_count() > COLUMNS_HELD {
             held.clear();
         }
-        held.insert(key, Seen { policy: policy.clone(), schema_version, schema: schema.clone() });
-        schema
+        held.insert(key, Seen { policy: policy.clone(), of, visible: visible.clone() });
+        visible
     }
 
     fn policy(&self, user: UserId, id: ConnectionId, version: &PolicyVersion) -> Option<Arc<Policy>> {
@@ -241,8 +253,8 @@ impl KnownTargets {
 
 impl Target {
     /// The part of the catalogue that the asker may see.
-    pub fn visible(&self, known: &KnownTargets) -> SharedSchema {
-        if self.policy.sees_all() { self.schema.clone() } else { known.visible(self) }
+    pub fn visible(&self, known: &KnownTargets) -> Arc<Visible> {
+        known.visible(self)
     }
 
     /// What a relation is called in the answer: `schema.table`, or `sheet!range`.

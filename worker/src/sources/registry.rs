@@ -51,6 +51,12 @@ impl Sources {
         Self { settings, capacity, open: Mutex::new(HashMap::new()) }
     }
 
+    /// The source of a connection, if it is open as configured at this version: nobody has to unseal the configuration then.
+    #[must_use]
+    pub fn opened(&self, id: ConnectionId, config_version: i64, max_connections: u32) -> Option<Arc<dyn Source>> {
+        find(&mut self.lock(), id, config_version, max_connections)
+    }
+
     /// The source of a connection, as configured at this version, on which the fleet may have `max_connections` sessions at work. Does
     /// not connect: the first statement does.
     ///
@@ -64,21 +70,14 @@ impl Sources {
         config: &ConnectionConfig,
         max_connections: u32,
     ) -> Result<Arc<dyn Source>, SourceError> {
-        let max_sessions = max_connections.max(1);
-        let now = Instant::now();
         let mut open = self.lock();
-        // Dropping the last handle of a source closes its idle sessions; those at work close when their statement ends.
-        open.retain(|_, opened| now.duration_since(opened.last_used) < UNUSED);
-        if let Some(opened) = open.get_mut(&id)
-            && opened.config_version == config_version
-            && opened.max_sessions == max_sessions
-        {
-            opened.last_used = now;
-            return Ok(Arc::clone(&opened.source));
+        if let Some(source) = find(&mut open, id, config_version, max_connections) {
+            return Ok(source);
         }
+        let max_sessions = max_connections.max(1);
         let slots = Slots::new(self.capacity.clone(), Resource::source(id), max_sessions);
         let source = self.create(db_type, config, slots)?;
-        open.insert(id, Opened { config_version, max_sessions, source: Arc::clone(&source), last_used: now });
+        open.insert(id, Opened { config_version, max_sessions, source: Arc::clone(&source), last_used: Instant::now() });
         Ok(source)
     }
 
@@ -138,6 +137,19 @@ impl Sources {
     }
 }
 
+/// The source of a connection, if it is open at this version. Those that nobody has asked for are forgotten by the way.
+fn find(open: &mut HashMap<ConnectionId, Opened>, id: ConnectionId, config_version: i64, max_connections: u32) -> Option<Arc<dyn Source>> {
+    let now = Instant::now();
+    // Dropping the last handle of a source closes its idle sessions; those at work close when their statement ends.
+    open.retain(|_, opened| now.duration_since(opened.last_used) < UNUSED);
+    let opened = open.get_mut(&id)?;
+    if opened.config_version != config_version || opened.max_sessions != max_connections.max(1) {
+        return None;
+    }
+    opened.last_used = now;
+    Some(Arc::clone(&opened.source))
+}
+
 #[cfg(test)]
 mod tests {
     use datagenie_common::model::connections::{FileConfig, ServerConfig};
@@ -168,10 +180,13 @@ mod tests {
     async fn a_source_is_kept_for_its_version_and_replaced_by_another() {
         let sources = sources();
         let id = ConnectionId::new();
+        assert!(sources.opened(id, 1, 3).is_none());
         let first = sources.open(id, 1, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
         let again = sources.open(id, 1, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
         let changed = sources.open(id, 2, DbType::Postgresql, &server(), 3).await.expect("opens lazily");
         assert!(Arc::ptr_eq(&first, &again));
+        assert!(sources.opened(id, 1, 3).is_none() && sources.opened(id, 2, 4).is_none(), "of another version or size it is another one");
+        assert!(sources.opened(id, 2, 3).is_some_and(|opened| Arc::ptr_eq(&opened, &changed)), "nobody unseals its configuration again");
         assert!(!Arc::ptr_eq(&first, &changed));
     }
 

@@ -9,7 +9,7 @@ use datagenie_common::model::{
     schemas::{ColumnProfile, ForeignKey, Shape, SourceSchema, Table, TableColumn},
 };
 
-use super::{DraftPrompt, Previous, draft, general, repair, reply_schema, schema_text};
+use super::{DraftPrompt, Previous, REPLY_SCHEMA, draft, general, repair, schema_text};
 
 fn column(position: u32, data_type: &str, comment: &str) -> TableColumn {
     TableColumn { position, data_type: data_type.to_owned(), comment: Some(comment.to_owned()), ..TableColumn::default() }
@@ -50,7 +50,7 @@ fn shop() -> SourceSchema {
 
 fn asked(question: &str, previous: Option<&Previous>) -> DraftPrompt {
     let today = NaiveDate::from_ymd_opt(2025, 12, 31).expect("a day of the calendar");
-    draft(question, &shop(), DbType::Postgresql, today, Language::Korean, previous, 1234)
+    draft(question, &schema_text(&shop(), DbType::Postgresql), DbType::Postgresql, today, Language::Korean, previous, 1234)
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn every_template_renders_in_every_dialect_and_language() {
     for dialect in DbType::ALL {
         for language in Language::ALL {
             let previous = Previous { question: "전체 매출은?".to_owned(), sql: "SELECT 1".to_owned() };
-            let prompt = draft("q", &shop(), *dialect, today, *language, Some(&previous), 10);
+            let prompt = draft("q", &schema_text(&shop(), *dialect), *dialect, today, *language, Some(&previous), 10);
             let again = repair(&prompt, "SELECT 2", "no such column");
             for text in [&prompt.system, &prompt.user, &again.user, &general("q", *language).system] {
                 assert!(!text.is_empty() && !text.contains("{{") && !text.contains("{%"), "{text}");
@@ -169,7 +169,7 @@ fn a_repair_repeats_the_question_and_says_what_was_wrong() {
 
 #[test]
 fn the_reply_schema_is_strict() {
-    let schema = reply_schema();
+    let schema = &*REPLY_SCHEMA;
     let properties = schema["properties"].as_object().expect("properties");
     let required: Vec<&str> = schema["required"].as_array().expect("a list").iter().filter_map(|key| key.as_str()).collect();
     assert_eq!(schema["additionalProperties"], false);

@@ -1,6 +1,6 @@
 //! Which tables and columns a question gets, at which budget.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use datagenie_common::model::{
     connections::DbType,
@@ -8,7 +8,7 @@ use datagenie_common::model::{
 };
 
 use super::{
-    Linked, link,
+    Linked, Visible,
     words::{fold, split},
 };
 use crate::llm::prompt::schema_text;
@@ -61,6 +61,14 @@ fn shop_amid(noise: usize) -> SourceSchema {
     schema(shop().into_iter().chain(filler).collect())
 }
 
+fn link(question: &str, visible: &SourceSchema, previous_tables: &[String], budget_chars: usize) -> Linked {
+    super::link(question, &seen(visible), previous_tables, budget_chars)
+}
+
+fn seen(visible: &SourceSchema) -> Visible {
+    Visible::new(Arc::new(visible.clone()), DbType::Postgresql)
+}
+
 fn size(schema: &SourceSchema) -> usize {
     schema_text(schema, DbType::Postgresql).chars().count() + 1
 }
@@ -76,8 +84,13 @@ fn assert_has(linked: &Linked, wanted: &[&str]) {
 
 #[test]
 fn a_schema_that_fits_is_linked_whole() {
-    let visible = schema(shop());
-    assert_eq!(link("매출", &visible, &[], size(&visible)), Linked { schema: visible, whole: true });
+    let visible = seen(&schema(shop()));
+    let budget = size(&visible.schema);
+    let linked = super::link("매출", &visible, &[], budget);
+    assert!(linked.whole && Arc::ptr_eq(&linked.schema, &visible.schema), "nothing is copied");
+    assert_eq!(*linked.text, schema_text(&visible.schema, DbType::Postgresql));
+    let again = super::link("고객", &visible, &[], budget);
+    assert!(Arc::ptr_eq(&linked.text, &again.text), "nor written again");
 }
 
 #[test]
