@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use datagenie_common::{
-    ids::{BatchId, JobId, UserId},
+    ids::{BatchId, JobId, LeaseId, UserId},
     jobs::JobKind,
     model::jobs::Lane,
     store::ledger::{
         Flow, NewJob, Submitted,
         admit::{self, Window},
-        intake, pauses,
+        claim, intake, pauses,
     },
 };
 use futures::future::join_all;
@@ -262,4 +262,25 @@ async fn submissions_of_several_apis_at_once_do_not_fill_a_window_twice() {
     // Who was not at the window is let in later.
     ledger.let_in(ledger.user, 10).await;
     assert_eq!(ledger.in_flight().await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_leaving_takes_no_room_of_its_owners_nor_of_its_batchs() {
+    let ledger = Ledger::new().await;
+    let batch = BatchId::new();
+    let mut jobs = Vec::new();
+    for _ in 0..4 {
+        jobs.push(ledger.add_to_batch(batch).await);
+    }
+    let window = Window { flow: Flow { lane: Lane::Bulk, user_id: ledger.user }, size: 2 };
+    let next = async |leaving: &[JobId], batch_window: u32| {
+        let claimed = claim::claim_next(&ledger.pool, &[(window, 1)], leaving, batch_window, &[LeaseId::new()], "worker-1", LONG).await;
+        claimed.expect("it is decided").into_iter().map(|claimed| claimed.lease.job_id).collect::<Vec<_>>()
+    };
+    assert_eq!(next(&[], 1).await, [jobs[0]]);
+    assert_eq!(next(&[], 1).await, [], "the batch has no more room");
+    assert_eq!(next(&[jobs[0]], 1).await, [jobs[1]], "what is leaving takes none of the batch's");
+    assert_eq!(next(&[], 8).await, [], "the owner has no more room");
+    assert_eq!(next(&[jobs[0]], 8).await, [jobs[2]], "what is leaving takes none of the owner's");
+    assert_eq!(next(&[jobs[0]], 8).await, [], "two are under way, and are not leaving");
 }
