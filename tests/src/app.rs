@@ -30,6 +30,7 @@ use crate::{
     running::Running,
     servers::{Database, Servers},
     sources::Reader,
+    wait::until,
 };
 
 /// The administrator's name.
@@ -175,6 +176,18 @@ impl TestApp {
     /// Starts one more api: where it is, and itself.
     pub async fn start_api(&self) -> (String, Running) {
         start_api(self.settings.clone()).await
+    }
+
+    /// Waits until a worker has told of itself: before that, nobody knows how many slots there are.
+    ///
+    /// # Panics
+    /// If none does in time.
+    pub async fn worker_is_known(&self) {
+        let known = || async {
+            let workers = self.admin.get("/v1/workers", None).await.expect(200);
+            (!workers.body["items"][0].is_null()).then_some(())
+        };
+        until(known, "a worker has told of itself").await;
     }
 
     /// Whether the app's own worker runs.
