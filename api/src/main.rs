@@ -76,7 +76,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ran = lifecycle::runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
+    let ran = lifecycle::run(run(cli)).map_err(anyhow::Error::from).flatten();
     telemetry::flush();
     match ran {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ struct Waiting<I, O> {
 
 impl<I, O> Waiting<I, O> {
     /// The next batch; empty: nobody will call any more.
-    async fn take(&mut self, most: usize, spacing: Duration) -> Vec<Call<I, O>> {
+    async fn take(&mut self, most: usize, spacing: &(impl Fn() -> Duration + Sync)) -> Vec<Call<I, O>> {
         let mut calls = Vec::new();
         self.calls.recv_many(&mut calls, most).await;
         while calls.len() < most && Instant::now() < self.next {
@@ -35,7 +35,7 @@ impl<I, O> Waiting<I, O> {
                 Err(_) | Ok(0) => break,
             }
         }
-        self.next = Instant::now() + spacing;
+        self.next = Instant::now() + spacing();
         calls
     }
 }
@@ -54,24 +54,25 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         R: Fn(Vec<I>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Vec<O>> + Send + 'static,
     {
-        Self::spaced(name, runners, most, Duration::ZERO, patience, run)
+        Self::spaced(name, runners, most, || Duration::ZERO, patience, run)
     }
 
     /// The same, and a batch begins no sooner than `spacing` after the one before, unless it is full: under load, what comes within that
-    /// time shares a batch. A call after a quiet moment still waits for nobody.
+    /// time shares a batch. A call after a quiet moment still waits for nobody. The spacing is asked for whenever a batch begins.
     #[must_use]
-    pub fn spaced<R, F>(name: &'static str, runners: usize, most: usize, spacing: Duration, patience: Duration, run: R) -> Self
+    pub fn spaced<S, R, F>(name: &'static str, runners: usize, most: usize, spacing: S, patience: Duration, run: R) -> Self
     where
+        S: Fn() -> Duration + Clone + Send + Sync + 'static,
         R: Fn(Vec<I>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Vec<O>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel::<Call<I, O>>(WAITING);
         let waiting = Arc::new(Mutex::new(Waiting { calls: waiting, next: Instant::now() }));
         for _ in 0..runners {
-            let (waiting, run) = (waiting.clone(), run.clone());
+            let (waiting, spacing, run) = (waiting.clone(), spacing.clone(), run.clone());
             lifecycle::spawn(name, async move {
                 loop {
-                    let mut calls = waiting.lock().await.take(most, spacing).await;
+                    let mut calls = waiting.lock().await.take(most, &spacing).await;
                     if calls.is_empty() {
                         return;
                     }
@@ -130,7 +131,7 @@ mod tests {
 
     /// A batcher of at most four calls at once whose batches answer with their size.
     fn counting(spacing: Duration) -> Batcher<(), usize> {
-        Batcher::spaced("test", 2, 4, spacing, PATIENCE, |calls: Vec<()>| async move { vec![calls.len(); calls.len()] })
+        Batcher::spaced("test", 2, 4, move || spacing, PATIENCE, |calls: Vec<()>| async move { vec![calls.len(); calls.len()] })
     }
 
     #[tokio::test]

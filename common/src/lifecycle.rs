@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 /// Starts a task with a name. A panic in it is logged with the name and then handed to whoever joins the task.
-#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+#[expect(clippy::disallowed_methods, reason = "one of the two places that spawn")]
 pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -31,18 +31,40 @@ where
     tokio::spawn(watched.instrument(info_span!("task", task = name)))
 }
 
-/// The runtime of a server program: a thread for every second core, since a process shares its machine with others of ours and what
-/// scales is their number; tokio's own variable `TOKIO_WORKER_THREADS` says otherwise. On two cores one thread does a tenth more work
-/// than two, which spend it on waking each other.
+/// Starts a task without a name, that is within the span of who starts it or makes its own. A panic in it is handed to whoever joins it, and
+/// what the log says of it is the panic hook's line.
+#[expect(clippy::disallowed_methods, reason = "one of the two places that spawn")]
+pub fn spawn_within<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future.in_current_span())
+}
+
+/// Runs a server program to its end, with a thread for every second core, since a process shares its machine with others of ours and what
+/// scales is their number; tokio's own variable `TOKIO_WORKER_THREADS` says otherwise. On two cores one thread does a tenth more work than
+/// two, which spend it on waking each other; and it is the program's first one, for the same reason.
+///
+/// Where there are more, `program` itself runs beside them, and has to be woken for every message: what has much to do is a task.
 ///
 /// # Errors
 /// If the system gives no threads or no way to wait for input.
-pub fn runtime() -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        builder.worker_threads(cores.div_ceil(2));
-    }
+pub fn run<F: Future>(program: F) -> io::Result<F::Output> {
+    Ok(runtime()?.block_on(program))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = match (std::env::var_os("TOKIO_WORKER_THREADS"), cores.div_ceil(2)) {
+        (Some(_), _) => Builder::new_multi_thread(),
+        (None, 1) => Builder::new_current_thread(),
+        (None, threads) => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
     builder.enable_all().build()
 }
 

@@ -1,5 +1,9 @@
 //! This process's way to the ledger: claims, ends and checks of many jobs share statements.
 
+mod disown;
+mod leaving;
+mod spacing;
+
 use std::{
     collections::HashSet,
     sync::{
@@ -30,7 +34,10 @@ use datagenie_common::{
 };
 use futures::future::join_all;
 use sqlx::PgPool;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
+
+use self::{disown::disown, leaving::Leaving, spacing::Spacing};
+use crate::leases::Leases;
 
 /// Claims in one statement at most.
 const CLAIMS: usize = 64;
@@ -45,18 +52,10 @@ const BACKLOGS: usize = 10_000;
 /// Policy versions read in one statement at most.
 const VERSIONS: usize = 128;
 
-/// Under load a commit of ends begins no sooner after the one before: each statement has a cost of its own, as much as two ends. No slot
-/// waits for it, since the next job is claimed meanwhile.
-const ENDS_SPACING: Duration = Duration::from_millis(5);
-/// The same for what a slot waits for.
-const SPACING: Duration = Duration::from_millis(2);
-
 /// How long a statement for claims may take: less than a lease of the usual length, so that what it brings is worth something.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(4);
 /// How long a commit of ends, or a check, may take.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// How soon is tried again to give back what a claim without an answer may have claimed.
-const DISOWN_EVERY: Duration = Duration::from_millis(500);
 
 /// A claim could not be decided: the database did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +87,15 @@ type VersionResult = Result<Option<PolicyVersion>, StoreError>;
 /// The way to the ledger.
 pub struct Ledger {
     claims: Batcher<JobId, Result<Option<Claimed>, NotClaimed>>,
-    /// The ends of owners who have more waiting: their batches are full, and so take long.
+    /// The ends that neither a slot nor an owner waits for: he has more waiting. Their batches are full, and so take long.
     ends: Batcher<Ending, FinishResult>,
-    /// The ends of all others, who must not wait behind those.
+    /// All others, which must not wait behind those.
     lone_ends: Batcher<Ending, FinishResult>,
     deliveries: Batcher<Ending, FinishResult>,
     versions: Batcher<(UserId, ConnectionId), VersionResult>,
     nexts: Batcher<Wanted, Option<Claimed>>,
     backlogs: Mutex<HashSet<Flow>>,
+    leaving: Leaving,
 }
 
 /// Who claims, and how.
@@ -115,34 +115,42 @@ fn gone() -> StoreError {
 
 impl Ledger {
     /// Starts, on lines of its own to the database of this URL. `pool` serves the ends that go one by one, `relaxed` (commits need not
-    /// wait for the disk) gives back claims whose answer never came.
+    /// wait for the disk) gives back claims whose answer never came, and `leases` knows how many attempts are under way.
     ///
     /// # Errors
     /// If the URL is none.
-    pub fn start(url: &str, pool: &PgPool, relaxed: &PgPool, claimer: &Claimer) -> Result<Self, StoreError> {
+    pub fn start(url: &str, pool: &PgPool, relaxed: &PgPool, claimer: &Claimer, leases: &Leases) -> Result<Self, StoreError> {
+        let spaced = |spacing: Spacing| {
+            let leases = leases.clone();
+            move || spacing.at(leases.count())
+        };
         let (line, owner, own) = (Arc::new(store::line(url, "datagenie-worker-claim", true)?), relaxed.clone(), claimer.clone());
         let claims = Batcher::start("ledger.claim", 1, CLAIMS, PATIENCE, move |jobs: Vec<JobId>| {
             let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
             async move { claim_all(&line, &pool, &jobs, &claimer).await }
         });
-        let ends = finisher(url, "ledger.finish", ENDS_SPACING, pool)?;
-        let lone_ends = finisher(url, "ledger.finish_lone", ENDS_SPACING, pool)?;
+        let ends = finisher(url, "ledger.finish", spaced(Spacing::ENDS), pool)?;
+        let lone_ends = finisher(url, "ledger.finish_lone", spaced(Spacing::LONE_ENDS), pool)?;
         let line = Arc::new(store::line(url, "datagenie-worker-check", false)?);
-        let versions = Batcher::spaced("ledger.versions", 1, VERSIONS, SPACING, PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
+        let spacing = spaced(Spacing::SLOTS);
+        let versions = Batcher::spaced("ledger.versions", 1, VERSIONS, spacing, PATIENCE, move |pairs: Vec<(UserId, ConnectionId)>| {
             let line = line.clone();
             async move { read_versions(&line, &pairs).await }
         });
         let (line, owner, own) = (Arc::new(store::line(url, "datagenie-worker-claim-next", true)?), relaxed.clone(), claimer.clone());
-        let nexts = Batcher::spaced("ledger.claim_next", 1, CLAIMS, SPACING, PATIENCE, move |wanted: Vec<Wanted>| {
-            let (line, pool, claimer) = (line.clone(), owner.clone(), own.clone());
-            async move { claim_next_all(&line, &pool, &wanted, &claimer).await }
+        let leaving = Leaving::default();
+        let leave = leaving.clone();
+        let spacing = spaced(Spacing::SLOTS);
+        let nexts = Batcher::spaced("ledger.claim_next", 1, CLAIMS, spacing, PATIENCE, move |wanted: Vec<Wanted>| {
+            let (line, pool, claimer, leaving) = (line.clone(), owner.clone(), own.clone(), leave.clone());
+            async move { claim_next_all(&line, &pool, &wanted, &leaving, &claimer).await }
         });
         let (line, singly) = (Arc::new(store::line(url, "datagenie-worker-deliveries", false)?), pool.clone());
         let deliveries = Batcher::start("ledger.deliveries", 1, DELIVERIES, PATIENCE, move |ends: Vec<Ending>| {
             let (line, pool) = (line.clone(), singly.clone());
             async move { deliver_all(&line, &pool, &ends).await }
         });
-        Ok(Self { claims, ends, lone_ends, deliveries, versions, nexts, backlogs: Mutex::default() })
+        Ok(Self { claims, ends, lone_ends, deliveries, versions, nexts, backlogs: Mutex::default(), leaving })
     }
 
     /// Whether a flow has had more waiting when one of its jobs last ended here.
@@ -177,15 +185,22 @@ impl Ledger {
         self.claims.call(job).await.unwrap_or(Err(NotClaimed))
     }
 
-    /// Writes the end of an attempt, fenced by its lease.
+    /// Writes the end of an attempt, fenced by its lease. `slot_goes_on`: nobody waits for it, so it may wait longer to share a commit.
     ///
     /// # Errors
     /// If the database fails: then nothing of it is written, or all (an unknown outcome): send it again.
-    pub async fn finish(&self, job: Arc<Claimed>, stage: Option<Stage>, outcome: Arc<Outcome>) -> Result<Finish, StoreError> {
+    pub async fn finish(
+        &self,
+        job: Arc<Claimed>,
+        stage: Option<Stage>,
+        outcome: Arc<Outcome>,
+        slot_goes_on: bool,
+    ) -> Result<Finish, StoreError> {
         let flow = Flow { lane: job.lane, user_id: job.user_id };
+        let _leaves = self.leaving.note(job.lease.job_id);
         let batcher = match *outcome {
             Outcome::Delivered(_) => &self.deliveries,
-            _ if self.has_backlog(flow) => &self.ends,
+            _ if slot_goes_on => &self.ends,
             _ => &self.lone_ends,
         };
         let finish = batcher.call(Ending { job, stage, outcome }).await.unwrap_or_else(|| Err(gone()))?;
@@ -202,7 +217,10 @@ impl Ledger {
     }
 }
 
-fn finisher(url: &str, name: &'static str, spacing: Duration, pool: &PgPool) -> Result<Batcher<Ending, FinishResult>, StoreError> {
+fn finisher<S>(url: &str, name: &'static str, spacing: S, pool: &PgPool) -> Result<Batcher<Ending, FinishResult>, StoreError>
+where
+    S: Fn() -> Duration + Clone + Send + Sync + 'static,
+{
     let mut lines = Vec::with_capacity(COMMITS);
     for _ in 0..COMMITS {
         lines.push(store::line(url, "datagenie-worker-finish", false)?);
@@ -243,7 +261,7 @@ async fn claim_all(line: &Line, pool: &PgPool, jobs: &[JobId], claimer: &Claimer
     }
 }
 
-async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], claimer: &Claimer) -> Vec<Option<Claimed>> {
+async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], leaving: &Leaving, claimer: &Claimer) -> Vec<Option<Claimed>> {
     let mut wanted: Vec<(Window, u32)> = Vec::new();
     for Wanted { window, .. } in slots {
         match wanted.iter_mut().find(|(known, _)| known.flow == window.flow) {
@@ -252,7 +270,8 @@ async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], claimer: &
         }
     }
     let leases: Vec<LeaseId> = slots.iter().map(|_| LeaseId::new()).collect();
-    let leaving: Vec<JobId> = slots.iter().filter_map(|slot| slot.leaving).collect();
+    let mut leaving = leaving.all();
+    leaving.extend(slots.iter().filter_map(|slot| slot.leaving));
     let claiming = async {
         let mut call = line.call().await?;
         let Claimer { instance, lease_seconds, batch_window } = claimer;
@@ -277,24 +296,6 @@ async fn claim_next_all(line: &Line, pool: &PgPool, slots: &[Wanted], claimer: &
         Some(claimed.remove(at))
     };
     slots.iter().map(take).collect()
-}
-
-/// Gives back what these leases may have claimed. One look is not enough where it finds nothing: the statement that claims may be under
-/// way at the server still.
-async fn disown(pool: PgPool, leases: Vec<LeaseId>, lease_seconds: f64) {
-    let until = Instant::now() + Duration::try_from_secs_f64(lease_seconds).unwrap_or_default();
-    let (mut left, mut wait) = (u64::try_from(leases.len()).unwrap_or(u64::MAX), DISOWN_EVERY);
-    // Later the rescue has them.
-    while left > 0 && Instant::now() < until {
-        match timeout(CLAIM_PATIENCE, claim::disown(&pool, &leases)).await {
-            Ok(Ok(given_back)) => {
-                left = left.saturating_sub(given_back);
-                wait *= 2;
-            }
-            Ok(Err(_)) | Err(_) => wait = DISOWN_EVERY,
-        }
-        sleep(wait).await;
-    }
 }
 
 async fn finish_all(line: &Line, pool: &PgPool, ends: &[Ending]) -> Vec<FinishResult> {

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     if let Some(Command::ReadWorkbook(args)) = &cli.command {
         return child::main(args);
     }
-    let ran = lifecycle::runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli)));
+    let ran = lifecycle::run(run(cli)).map_err(anyhow::Error::from).flatten();
     telemetry::flush();
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,5 +55,6 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let shutdown = Shutdown::new(settings.worker.grace());
     shutdown.listen()?;
     let env = datagenie_worker::start::environment(settings, instance)?;
-    datagenie_worker::start::serve(env, shutdown).await
+    // A task, since it has much to do.
+    lifecycle::spawn_within(datagenie_worker::start::serve(env, shutdown)).await?
 }

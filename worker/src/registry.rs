@@ -54,19 +54,15 @@ pub fn rules(kind: JobKind) -> Rules {
 pub fn slots(settings: &Settings, lane: Lane) -> LaneSlots {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let all = |count: usize| LaneSlots { slots: number(count), share: number(count) };
+    // Nobody holds the last fifth: somebody else's job finds a slot, however much one user asks and however slow his webhooks' targets are.
+    // While it is free, slots go on with their owners' next jobs.
+    let shared = |share: usize| LaneSlots { slots: number(share + share.div_ceil(4)), share: number(share) };
     match lane {
-        // Nobody holds the last fifth: somebody else's question finds a slot, however much one user asks.
-        Lane::Interactive => {
-            let share = settings.worker.concurrency;
-            LaneSlots { slots: number(share + share.div_ceil(4)), share: number(share) }
-        }
+        Lane::Interactive => shared(settings.worker.concurrency),
+        // No slot goes on without a bell: a batch whose budget is spent is stopped a moment after the end that spent it.
         Lane::Bulk => all(settings.worker.bulk_concurrency),
         Lane::Maintenance => all(settings.worker.maintenance_concurrency),
-        // As in the interactive lane: one owner's slow targets leave slots to others.
-        Lane::Webhook => {
-            let share = settings.worker.webhook_concurrency;
-            LaneSlots { slots: number(share + share.div_ceil(4)), share: number(share) }
-        }
+        Lane::Webhook => shared(settings.worker.webhook_concurrency),
     }
 }
 

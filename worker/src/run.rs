@@ -1,11 +1,10 @@
 //! One bell: claim, run, finish. The only place where an attempt's end is decided.
 
+mod ends;
+
 use std::{
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -13,42 +12,28 @@ use datagenie_common::{
     broker::Bell,
     ids::{JobId, UserId},
     jobs::{JobKind, PAYLOAD_VERSION},
-    lifecycle::Shutdown,
+    lifecycle::{self, Shutdown},
     model::{
         jobs::{JobError, Lane},
         questions::{Failure, FailureCode, Stage},
     },
-    store::{
-        StoreError,
-        ledger::{
-            Claimed, Flow, Outcome,
-            admit::Window,
-            claim::{self, Release},
-            finish::Finished,
-            sweep::deadline_passed,
-        },
-    },
+    store::ledger::{Claimed, Flow, Outcome, admit::Window, sweep::deadline_passed},
     telemetry::trace::TraceContext,
 };
 use futures::FutureExt;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::ends::settled;
 use crate::{
     env::Env,
     leases::{Hold, Stop},
     ledger::NotClaimed,
     registry,
 };
-
-/// How long a write to the ledger may take before it is sent again.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often what should pass by itself is taken for that: a statement that is always cancelled has a limit too low for it.
-const PASSING: u32 = 8;
 
 /// How long one bell's slot may take the next jobs: RabbitMQ waits half an hour for a message's acknowledgement.
 const LONGEST_CHAIN: Duration = Duration::from_secs(60);
@@ -68,6 +53,8 @@ pub struct Context {
     claimed_at: Instant,
     /// Whether its owner has more waiting, as its end has found.
     more_wait: AtomicBool,
+    /// Whether its slot goes on while its end is being written.
+    slot_goes_on: bool,
     /// Cancelled when the attempt must stop: what it has asked of others is to stop too.
     pub stop: CancellationToken,
 }
@@ -160,25 +147,38 @@ pub async fn hear(env: Arc<Env>, lane: Lane, bell: Bell, shutdown: Shutdown) {
 async fn work_on(env: Arc<Env>, job: Claimed, claimed_at: Instant, shutdown: &Shutdown, slots: &Semaphore) {
     let began = Instant::now();
     let mut turn = Turn::new(&env, job, claimed_at);
+    let mut settling = None;
     loop {
         let flow = Flow { lane: turn.job.lane, user_id: turn.job.user_id };
         metrics::histogram!("datagenie_job_wait_seconds", "lane" => flow.lane.as_str()).record(turn.job.waited_seconds);
         let span = span(&turn.job);
         let may_go_on = || slots.available_permits() > 0 && !shutdown.is_stopping() && began.elapsed() < LONGEST_CHAIN;
-        let (more_wait, next) = attempt(env.clone(), turn, &may_go_on, shutdown.hard()).instrument(span).await;
-        turn = match next {
-            Some(next) => next,
-            None if !more_wait => return,
-            None if !may_go_on() => {
+        let attempted = attempt(env.clone(), turn, settling, &may_go_on, shutdown.hard()).instrument(span).await;
+        (turn, settling) = match attempted {
+            Attempted::GoesOn { next, settling } => (*next, Some(settling)),
+            Attempted::Over { more_wait: false } => return,
+            Attempted::Over { more_wait: true } if !may_go_on() => {
                 env.dispatch.let_in(flow);
                 return;
             }
-            None => match next_of(&env, flow, None).await {
-                Some(next) => next,
-                None => return,
+            Attempted::Over { more_wait: true } => match next_of(&env, flow, None).await {
+                Some(next) => (next, None),
+                // Others have filled the window, or it looks so until another worker's ends are written.
+                None => {
+                    env.dispatch.let_in(flow);
+                    return;
+                }
             },
         };
     }
+}
+
+/// What an attempt leaves to its slot.
+enum Attempted {
+    /// Its end is written. Its owner may have more waiting, which may have its place.
+    Over { more_wait: bool },
+    /// Its end is being written, and the next job of its owner is claimed.
+    GoesOn { next: Box<Turn>, settling: JoinHandle<bool> },
 }
 
 /// A claimed job, and the hold on it from then on.
@@ -202,7 +202,9 @@ async fn next_of(env: &Env, flow: Flow, leaving: Option<JobId>) -> Option<Turn> 
 }
 
 fn span(job: &Claimed) -> tracing::Span {
+    // The beginning of a trace where the job continues none, whatever the task that runs it is part of.
     let span = tracing::info_span!(
+        parent: None,
         "job",
         otel.name = format!("job.{}", job.kind),
         job_id = %job.lease.job_id,
@@ -215,8 +217,15 @@ fn span(job: &Claimed) -> tracing::Span {
     span
 }
 
-/// One attempt; whether its owner has more waiting, which may have its place, and the next one if it is claimed already.
-async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync), hurry: &CancellationToken) -> (bool, Option<Turn>) {
+/// One attempt, and the end of the one before it in the same slot, which is to be written before the slot goes on once more: so much may
+/// wait for the database, and no more.
+async fn attempt(
+    env: Arc<Env>,
+    turn: Turn,
+    before: Option<JoinHandle<bool>>,
+    may_go_on: &(dyn Fn() -> bool + Sync),
+    hurry: &CancellationToken,
+) -> Attempted {
     let Turn { job, hold, claimed_at } = turn;
     let kind = job.kind;
     if matches!(kind, JobKind::AnswerQuestion | JobKind::AnalyseFile)
@@ -225,8 +234,16 @@ async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync
         let data = json!({ "job_id": job.lease.job_id, "attempt": job.attempt });
         env.live.progress(job.user_id, &subject.to_string(), &format!("{}.started", kind.event_subject()), data);
     }
-    let flow = Flow { lane: job.lane, user_id: job.user_id };
-    let context = Context { env, job: Arc::new(job), hold, claimed_at, more_wait: AtomicBool::new(false), stop: CancellationToken::new() };
+    let (flow, job_id) = (Flow { lane: job.lane, user_id: job.user_id }, job.lease.job_id);
+    let mut context = Context {
+        env: env.clone(),
+        job: Arc::new(job),
+        hold,
+        claimed_at,
+        more_wait: AtomicBool::new(false),
+        slot_goes_on: false,
+        stop: CancellationToken::new(),
+    };
     let began = Instant::now();
     let ended = if context.job.seconds_left <= 0.0 {
         // What kept it from running, if that is known, tells more than that its time is over.
@@ -234,15 +251,28 @@ async fn attempt(env: Arc<Env>, turn: Turn, may_go_on: &(dyn Fn() -> bool + Sync
     } else {
         work(&context, hurry).await
     };
-    // Where a backlog is known, the next one is claimed while this one's end is written.
+    let elapsed = began.elapsed();
+    let before = async {
+        if let Some(before) = before {
+            let _ = before.await;
+        }
+    };
+    // Where a backlog is known, the next one is claimed, and begins, while this one's end is written.
     let is_over = matches!(ended, Attempt::Done(Ok(_) | Err(JobError::Fail(_))));
-    let goes_on = is_over && context.env.ledger.has_backlog(flow) && may_go_on();
-    let next = async { if goes_on { next_of(&context.env, flow, Some(context.job.lease.job_id)).await } else { None } };
-    let (outcome, next) = tokio::join!(settle(&context, ended), next);
-    metrics::counter!("datagenie_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
-    metrics::histogram!("datagenie_job_seconds", "kind" => kind.as_str()).record(began.elapsed().as_secs_f64());
-    tracing::info!(outcome, elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "attempt ended");
-    (context.more_wait.load(Ordering::Relaxed), next)
+    if !(is_over && env.ledger.has_backlog(flow) && may_go_on()) {
+        let (more_wait, ()) = tokio::join!(settled(context, ended, elapsed), before);
+        return Attempted::Over { more_wait };
+    }
+    before.await;
+    context.slot_goes_on = true;
+    let settling = lifecycle::spawn_within(settled(context, ended, elapsed));
+    // Asked again: it may have taken long.
+    let next = if may_go_on() { next_of(&env, flow, Some(job_id)).await } else { None };
+    match next {
+        Some(next) => Attempted::GoesOn { next: Box::new(next), settling },
+        // Whatever became of it, somebody may have its place.
+        None => Attempted::Over { more_wait: settling.await.unwrap_or(true) },
+    }
 }
 
 /// How long a job that must stop may take to end what it has asked of others: longer than a source takes to cancel its statement,
@@ -280,136 +310,4 @@ fn panicked() -> JobError {
 
 fn retry(failure: Failure) -> JobError {
     JobError::Retry { failure: failure.retryable(), after: Duration::ZERO }
-}
-
-/// Writes the end of an attempt; a word for the metrics.
-async fn settle(context: &Context, ended: Attempt) -> &'static str {
-    match ended {
-        Attempt::Stopped(Stop::LeaseLost) => {
-            metrics::counter!("datagenie_leases_lost_total").increment(1);
-            tracing::warn!("the lease was lost; whatever this attempt found is dropped");
-            "lease_lost"
-        }
-        Attempt::Stopped(Stop::Cancelled) => end(context, Outcome::Cancelled).await,
-        Attempt::GivenBack => release(context, &Release::GivenBack).await,
-        Attempt::Done(Ok(outcome)) => end(context, outcome).await,
-        Attempt::Done(Err(JobError::Fail(failure))) => {
-            let dead = failure.code == FailureCode::Internal;
-            end(context, Outcome::Failed { failure, dead, ending: None }).await
-        }
-        Attempt::Done(Err(JobError::Retry { failure, after })) => {
-            if context.job.attempt >= context.job.max_attempts {
-                return end(context, Outcome::Failed { failure, dead: true, ending: None }).await;
-            }
-            let attempts = u32::try_from(context.job.attempt).unwrap_or(1);
-            let wait = registry::rules(context.job.kind).wait(attempts, rand::random()).max(after);
-            again(context, failure, wait, true).await
-        }
-        Attempt::Done(Err(JobError::Later { failure, at })) => {
-            let wait = (at - context.env.clock.now()).to_std().unwrap_or_default();
-            again(context, failure, wait, false).await
-        }
-    }
-}
-
-// Back into the queue, if there is time left before the deadline.
-async fn again(context: &Context, failure: Failure, wait: Duration, counts: bool) -> &'static str {
-    let left = context.job.seconds_left - context.claimed_at.elapsed().as_secs_f64() - wait.as_secs_f64();
-    if left <= 0.0 {
-        return end(context, Outcome::Failed { failure, dead: counts, ending: None }).await;
-    }
-    tracing::info!(
-        code = failure.code.as_str(),
-        wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-        counts,
-        "trying again later"
-    );
-    let seconds = wait.as_secs_f64();
-    release(context, &if counts { Release::Retry { failure, seconds } } else { Release::Later { failure, seconds } }).await
-}
-
-async fn end(context: &Context, outcome: Outcome) -> &'static str {
-    let stage = context.hold.last_stage();
-    let mut written = finish(context, stage, outcome).await;
-    if written.is_none() && !context.hold.is_lost() {
-        // The database will not take what was found, whoever brings it: said at once, not after two more attempts at the same.
-        let failure = Failure::new(FailureCode::Internal, "the answer could not be stored")
-            .hint("an administrator finds the reason in the worker's log");
-        written = finish(context, stage, Outcome::Failed { failure, dead: true, ending: None }).await;
-    }
-    match written {
-        Some(Finished::Written(ended)) => {
-            context.env.live.ended(&ended);
-            if ended.tells_webhooks {
-                context.env.dispatch.let_in(Flow { lane: Lane::Webhook, user_id: ended.user_id });
-            }
-            if let Some(batch) = context.job.batch_id {
-                context.env.settling.look(batch);
-            }
-            ended.state.as_str()
-        }
-        Some(Finished::LeaseLost) => {
-            metrics::counter!("datagenie_leases_lost_total").increment(1);
-            tracing::warn!("the lease was lost before the end was written; nothing was touched");
-            "lease_lost"
-        }
-        None => "unwritten",
-    }
-}
-
-async fn finish(context: &Context, stage: Option<Stage>, outcome: Outcome) -> Option<Finished> {
-    let outcome = Arc::new(outcome);
-    let finished = insist(context, || context.env.ledger.finish(context.job.clone(), stage, outcome.clone())).await?;
-    context.more_wait.store(finished.more_wait, Ordering::Relaxed);
-    Some(finished.finished)
-}
-
-async fn release(context: &Context, release: &Release) -> &'static str {
-    let pool = &context.env.pool;
-    let stage = context.hold.last_stage();
-    let word = match release {
-        Release::Retry { .. } => "retry",
-        Release::Later { .. } => "later",
-        Release::GivenBack => "given_back",
-    };
-    match insist(context, || claim::release(pool, context.hold.lease, stage, release)).await {
-        Some(true) => {
-            // Its place is free: for the next one, or, of a job given back, for itself. While something is away, the sweep lets the
-            // next ones in: they would only run into the same, one after the other at full speed.
-            context.more_wait.store(!matches!(release, Release::Later { .. }), Ordering::Relaxed);
-            word
-        }
-        // Wanted stopped, so that it must not run again; or the lease was lost, which the finish finds out.
-        Some(false) => end(context, Outcome::Cancelled).await,
-        None => "unwritten",
-    }
-}
-
-/// Sends a fenced write until it is known to have worked or not, as long as the lease may hold: the same lease makes it safe to
-/// send again. None: given up; the lease runs out, and the job is rescued.
-async fn insist<T, F>(context: &Context, write: impl Fn() -> F) -> Option<T>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut wait = Duration::from_millis(20);
-    let mut passing = 0;
-    loop {
-        let sent = tokio::time::timeout(PATIENCE, write()).await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
-        match sent {
-            Ok(value) => return Some(value),
-            Err(error) if error.is_outage() || matches!(error, StoreError::Locked) || (error.is_passing() && passing < PASSING) => {
-                passing += u32::from(error.is_passing());
-                tracing::warn!(error = %error, "the end of an attempt is not written yet; trying again");
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the end of an attempt can't be written");
-                return None;
-            }
-        }
-        tokio::time::sleep(wait).await;
-        if context.hold.is_lost() {
-            return None;
-        }
-        wait = (wait * 2).min(Duration::from_secs(1));
-    }
 }

@@ -80,7 +80,7 @@ pub fn environment_reading_by(reader: Option<PathBuf>, settings: Settings, insta
     let dispatch = Dispatch::start(relaxed.clone(), broker.clone(), &settings);
     let live = Live::start(cache.clone(), clock);
     Ok(Arc::new(Env {
-        ledger: Ledger::start(settings.database.url.expose(), &pool, &relaxed, &claimer)?,
+        ledger: Ledger::start(settings.database.url.expose(), &pool, &relaxed, &claimer, &leases)?,
         settling: Settling::start(pool.clone(), dispatch.clone(), live.clone(), &settings),
         dispatch,
         broker,
@@ -108,7 +108,13 @@ pub fn environment_reading_by(reader: Option<PathBuf>, settings: Settings, insta
 }
 
 async fn hear(bell: Bell, shared: Data<Shared>) {
-    run::hear(shared.env.clone(), shared.lane, bell, shared.shutdown.clone()).await;
+    // A task of its own: the framework runs all of its jobs on one thread, however many there are.
+    let heard = lifecycle::spawn_within(run::hear(shared.env.clone(), shared.lane, bell, shared.shutdown.clone())).await;
+    if let Err(failed) = heard
+        && failed.is_panic()
+    {
+        std::panic::resume_unwind(failed.into_panic());
+    }
 }
 
 /// Serves the lanes of the settings until `shutdown`: then takes nothing new, finishes within the grace time, gives back the rest.

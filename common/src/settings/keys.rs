@@ -118,7 +118,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("worker.lanes", Kind::Lanes, "interactive,bulk,maintenance,webhook", "The lanes a worker process serves."),
     key("worker.bulk_concurrency", Kind::Integer(1, 1_024), "16", "Questions of batches a worker process works on at once."),
-    key("worker.webhook_concurrency", Kind::Integer(1, 1_024), "16", "Webhooks a worker process delivers at once."),
+    key(
+        "worker.webhook_concurrency",
+        Kind::Integer(1, 1_024),
+        "16",
+        "Webhooks of one user that a worker process delivers at once; a quarter as many slots again are kept for other users.",
+    ),
     key("worker.maintenance_concurrency", Kind::Integer(1, 256), "4", "Maintenance jobs a worker process works on at once."),
     optional("worker.health_port", PORT, "The port of the worker's /healthz, /readyz and /metrics on 127.0.0.1; none: not served."),
     key("worker.grace_seconds", Kind::Integer(0, 600), "20", "How long a stopping process may finish what it has begun."),

@@ -91,7 +91,7 @@ pub struct Worker {
     pub concurrency: usize,
     /// Questions of batches at once, per process.
     pub bulk_concurrency: usize,
-    /// Webhooks at once, per process.
+    /// Webhooks of one user at once, per process.
     pub webhook_concurrency: usize,
     /// The lanes served, each once.
     pub lanes: Vec<Lane>,
