@@ -117,7 +117,7 @@ pub const KEYS: &[Key] = &[
         "Questions of one user that a worker process works on at once; a quarter as many slots again are kept for other users.",
     ),
     key("worker.lanes", Kind::Lanes, "interactive,bulk,maintenance,webhook", "The lanes a worker process serves."),
-    key("worker.bulk_concurrency", Kind::Integer(1, 1_024), "16", "Questions of batches a worker process works on at once."),
+    key("worker.bulk_concurrency", Kind::Integer(1, 1_024), "32", "Questions of batches a worker process works on at once."),
     key(
         "worker.webhook_concurrency",
         Kind::Integer(1, 1_024),

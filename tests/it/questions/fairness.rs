@@ -76,7 +76,8 @@ async fn a_slot_goes_on_while_the_end_before_it_is_being_written() {
     let mut lock = app.pool.begin().await.expect("a transaction");
     sqlx::query("LOCK TABLE analysis_results IN SHARE MODE").execute(&mut *lock).await.expect("nothing can be stored");
     assert_eq!(app.stub.calls().len(), 8, "the second round is under way still");
-    until(|| async { (app.stub.calls().len() >= 12).then_some(()) }, "the third round begins without the ends of the second").await;
+    // Not all of the slots need to: whose claim finds the window full leaves its place to a bell.
+    until(|| async { (app.stub.calls().len() > 8).then_some(()) }, "the third round begins without the ends of the second").await;
     assert_eq!(stored().await, 4);
     lock.rollback().await.expect("it is over");
     for question in asked {
